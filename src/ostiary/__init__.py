@@ -1,0 +1,1 @@
+"""Ostiary: authentication and identity for Python teams."""

@@ -1,0 +1,32 @@
+"""People, their names and addresses."""
+
+from ostiary.accounts.addresses import Address, check_address, find_address_key, has_mail_exchanger
+from ostiary.accounts.agents import describe_agent
+from ostiary.accounts.errors import AddressTaken, NoSuchAccount, TokenSpent, UsernameTaken
+from ostiary.accounts.letters import OwnerLetters
+from ostiary.accounts.names import Username, check_username, name_key
+from ostiary.accounts.queries import Account, Claim
+from ostiary.accounts.service import Accounts
+from ostiary.accounts.settings import AccountSettings
+from ostiary.accounts.texts import clean_display_text
+
+__all__ = [
+    "Account",
+    "AccountSettings",
+    "Accounts",
+    "Address",
+    "AddressTaken",
+    "Claim",
+    "NoSuchAccount",
+    "OwnerLetters",
+    "TokenSpent",
+    "Username",
+    "UsernameTaken",
+    "check_address",
+    "check_username",
+    "clean_display_text",
+    "describe_agent",
+    "find_address_key",
+    "has_mail_exchanger",
+    "name_key",
+]

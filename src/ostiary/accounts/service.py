@@ -1,0 +1,214 @@
+"""People and their addresses: opened, proven, changed, deactivated."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from ostiary.accounts import queries
+from ostiary.accounts.addresses import find_address_key
+from ostiary.accounts.errors import AddressTaken, NoSuchAccount, UsernameTaken
+from ostiary.accounts.names import name_key
+from ostiary.accounts.queries import Account, Claim, Status
+from ostiary.core.clock import millis
+from ostiary.core.db import Duplicate
+from ostiary.core.secrets import new_id
+
+if TYPE_CHECKING:
+    from ostiary.accounts.addresses import Address
+    from ostiary.accounts.names import Username
+    from ostiary.accounts.settings import AccountSettings
+    from ostiary.core.caller import Caller
+    from ostiary.core.crypto import AccountKeys
+    from ostiary.core.db import Database, Unit
+    from ostiary.core.signals import Signals
+
+MOST_LISTED = 1000
+
+
+class Accounts:
+    """The house's register of people.
+
+    `remembered` is exact: whatever changes an account signals it, and every
+    process drops its copy before it answers the next request (R55).
+    """
+
+    def __init__(self, database: Database, keys: AccountKeys, signals: Signals, settings: AccountSettings) -> None:
+        self._database = database
+        self._keys = keys
+        self._settings = settings
+        self._remembered: OrderedDict[str, Account] = OrderedDict()
+        self._forgotten = 0
+        signals.on("account", self._forget)
+
+    async def open(self, unit: Unit, username: Username, address: Address, full_name: str) -> Account:
+        """Open a provisional account; its address is a claim until it is proven (D4).
+
+        Raises:
+            UsernameTaken: The name, or one that looks like it, belongs to somebody.
+        """
+        account = Account(new_id(unit.now), username.shown, full_name, address.shown, None, "provisional", 1, unit.now)
+        try:
+            await unit.run(
+                queries.OPEN, id=account.id, username=username.shown, username_key=username.key,
+                username_skeleton=username.skeleton, full_name=full_name, email=address.shown, email_key=address.key,
+                email_proven_at=None, status="provisional", epoch=1, created_at=unit.now,
+                lapses_at=unit.now + millis(self._settings.provisional_lifetime),
+            )  # fmt: skip
+        except Duplicate:
+            raise UsernameTaken from None
+        await self._keys.create(unit, account.id)
+        unit.note("account.opened", account.id)
+        return account
+
+    async def find_by_login(self, unit: Unit, login: str) -> str | None:
+        """Return the id of the account that a name or a proven address names, or None."""
+        is_address = "@" in login  # no username holds one
+        name = "" if is_address else name_key(login)
+        address = find_address_key(login) or "" if is_address else ""
+        found = await unit.find(queries.BY_LOGIN, name=name, address=address)
+        return found.id if found else None
+
+    async def is_name_taken(self, unit: Unit, username: Username) -> bool:
+        """Return whether a name, or one that looks like it, belongs to somebody."""
+        taken = await unit.find(queries.NAME_TAKEN, key=username.key, skeleton=username.skeleton)
+        return taken is not None
+
+    async def get(self, unit: Unit, account_id: str) -> Account:
+        """Return an account as stored.
+
+        Raises:
+            NoSuchAccount: It is not there.
+        """
+        account = await unit.find(queries.BY_ID, account_id=account_id)
+        if account is None:
+            raise NoSuchAccount
+        return account
+
+    async def remembered(self, account_id: str) -> Account | None:
+        """Return an account from memory, reading it once; call only with a fresh view."""
+        account = self._remembered.get(account_id)
+        if account is not None:
+            return account
+        before = self._forgotten
+        account = await self._database.find(queries.BY_ID, account_id=account_id)
+        if account is not None and before == self._forgotten:  # nothing changed while we read
+            self._remembered[account_id] = account
+            if len(self._remembered) > self._settings.remembered:
+                self._remembered.popitem(last=False)
+        return account
+
+    def glance(self, account_id: str) -> Account | None:
+        """Return an account if it is in memory."""
+        return self._remembered.get(account_id)
+
+    async def rename(self, caller: Caller, account_id: str, full_name: str) -> Account:
+        """Change the display name."""
+        async with self._database.unit(caller) as unit:
+            await unit.run(queries.RENAME, account_id=account_id, full_name=full_name)
+            unit.note("account.profile_changed", account_id, fields=["full_name"])
+            unit.signal("account", account_id)
+            return await self.get(unit, account_id)
+
+    async def claim_address(self, unit: Unit, account_id: str, address: Address) -> Claim:
+        """Note that an account says an address is its own; an older claim of it falls."""
+        lapses_at = unit.now + millis(self._settings.claim_lifetime)
+        claim = Claim(new_id(unit.now), account_id, address.shown, address.key, lapses_at)
+        await unit.run(
+            queries.CLAIM, id=claim.id, account_id=account_id, email=claim.email, email_key=claim.email_key,
+            claimed_at=unit.now, lapses_at=lapses_at,
+        )  # fmt: skip
+        unit.note("address.claimed", account_id, private={"email": claim.email})
+        return claim
+
+    async def find_claim(self, unit: Unit, claim_id: str) -> Claim | None:
+        """Return a claim that is still open, or None."""
+        claim = await unit.find(queries.CLAIM_BY_ID, claim_id=claim_id)
+        return claim if claim is not None and claim.lapses_at > unit.now else None
+
+    async def claim_of(self, unit: Unit, account_id: str) -> Claim | None:
+        """Return the open claim of an account, or None."""
+        claim = await unit.find(queries.CLAIM_OF, account_id=account_id)
+        return claim if claim is not None and claim.lapses_at > unit.now else None
+
+    async def is_proven(self, unit: Unit, email_key: str) -> bool:
+        """Return whether some account has proven this address."""
+        return await unit.find(queries.IS_PROVEN, email_key=email_key) is not None
+
+    async def prove(self, unit: Unit, claim_id: str) -> tuple[Account, str | None] | None:
+        """Make a claimed address the account's own.
+
+        Returns:
+            The account as it is now, and the address it had proven before if
+            there was one; None if the claim is no longer open.
+
+        Raises:
+            AddressTaken: Another account has proven it first.
+        """
+        claim = await unit.find(queries.SETTLE_CLAIM, claim_id=claim_id, now=unit.now)
+        if claim is None:
+            return None
+        before = await self.get(unit, claim.account_id)
+        if not before.is_alive:
+            return None
+        try:
+            await unit.run(
+                queries.SET_PROVEN, account_id=claim.account_id, email=claim.email, email_key=claim.email_key,
+                now=unit.now,
+            )  # fmt: skip
+        except Duplicate:
+            raise AddressTaken from None
+        unit.note("address.proven", claim.account_id, private={"email": claim.email})
+        unit.signal("account", claim.account_id)
+        previous = before.email if before.email_verified and before.email != claim.email else None
+        return await self.get(unit, claim.account_id), previous
+
+    async def raise_epoch(self, unit: Unit, account_id: str) -> Account:
+        """End everything granted to the account so far, whatever its kind (D13).
+
+        Raises:
+            NoSuchAccount: It is not there.
+        """
+        account = await unit.find(queries.RAISE_EPOCH, account_id=account_id)
+        if account is None:
+            raise NoSuchAccount
+        unit.signal("account", account_id)
+        return account
+
+    async def set_status(self, unit: Unit, account_id: str, was: Status, becomes: Status) -> bool:
+        """Move an account from one status to another; False if it was not in the first."""
+        moved = await unit.run(queries.SET_STATUS, account_id=account_id, was=was, becomes=becomes)
+        if moved:
+            unit.note("account.status_changed", account_id, was=was, becomes=becomes)
+            unit.signal("account", account_id)
+        return bool(moved)
+
+    async def delete(self, unit: Unit, account_id: str) -> None:
+        """Delete an account and all that hangs on it; its journal entries lose what is personal.
+
+        Raises:
+            NoSuchAccount: It is not there.
+        """
+        if not await unit.run(queries.DELETE, account_id=account_id):
+            raise NoSuchAccount
+        unit.note("account.deleted", account_id)
+        unit.signal("account", account_id)
+
+    async def listed(self, after: str = "", most: int = 100) -> list[Account]:
+        """Return accounts in the order in which they were opened, after one id."""
+        return await self._database.all(queries.EVERYBODY, after=after, most=min(most, MOST_LISTED))
+
+    async def lapse(self, caller: Caller) -> int:
+        """Delete accounts and claims whose time to be proven is over; return how many accounts."""
+        async with self._database.unit(caller) as unit:
+            gone = await unit.all(queries.LAPSE_ACCOUNTS, now=unit.now)
+            for account in gone:
+                unit.note("account.lapsed", account.id)
+                unit.signal("account", account.id)
+            await unit.run(queries.LAPSE_CLAIMS, now=unit.now)
+            return len(gone)
+
+    def _forget(self, account_id: str) -> None:
+        self._forgotten += 1
+        self._remembered.pop(account_id, None)
+        self._keys.forget(account_id)

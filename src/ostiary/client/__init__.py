@@ -1,0 +1,28 @@
+"""For programs that trust an Ostiary. Imports no part of the server."""
+
+from __future__ import annotations
+
+from ostiary.client.claims import ACCESS_TYP, AccessClaims, check
+from ostiary.client.jwks import KeysUnavailable, RemoteKeys
+from ostiary.client.keys import Algorithm, KeyRefused, KeySource, KnownKeys, SigningKey, VerifyingKey
+from ostiary.client.refusals import Reason, TokenRefused
+from ostiary.client.tokens import AccessTokens
+from ostiary.client.verifier import Verifier
+
+__all__ = [
+    "ACCESS_TYP",
+    "AccessClaims",
+    "AccessTokens",
+    "Algorithm",
+    "KeyRefused",
+    "KeySource",
+    "KeysUnavailable",
+    "KnownKeys",
+    "Reason",
+    "RemoteKeys",
+    "SigningKey",
+    "TokenRefused",
+    "Verifier",
+    "VerifyingKey",
+    "check",
+]

@@ -1,0 +1,154 @@
+"""The only place where a JWS is signed or verified: a strict reading first, then joserfc."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from joserfc.errors import JoseError
+
+from ostiary.client.keys import (
+    Algorithm,
+    KeyRefused,
+    KeySource,
+    KnownKeys,
+    SigningKey,
+    VerifyingKey,
+    joserfc_algorithm,
+    thumbprint,
+)
+from ostiary.client.refusals import TokenRefused
+from ostiary.client.strict import decode_base64url, decode_object, encode_base64url
+
+__all__ = [
+    "MAX_TOKEN",
+    "Algorithm",
+    "KeyRefused",
+    "KeySource",
+    "KnownKeys",
+    "SigningKey",
+    "TokenRefused",
+    "VerifyingKey",
+    "read",
+    "sign",
+    "thumbprint",
+]
+
+MAX_TOKEN: Final = 8192
+"""Characters of the longest token that is read or made; what proxies allow for one header line."""
+
+_COMPACT = re.compile(r"([A-Za-z0-9_-]{1,512})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+_OUR_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OUR_HEADER = frozenset({"alg", "kid", "typ"})
+_FOREIGN_HEADER = _OUR_HEADER | {"x5t", "x5t#S256"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    algorithm: str
+    key_id: str
+    typ: str
+
+
+def sign(claims: Mapping[str, object], key: SigningKey, typ: str) -> str:
+    """Return the claims as a signed token in compact form (RFC 7515 section 7.1).
+
+    Args:
+        claims: JSON values by name.
+        key: What signs; its id and algorithm go into the header.
+        typ: What the token is for, such as `at+jwt`. One purpose, one value
+            (RFC 8725 section 3.11).
+
+    Raises:
+        ValueError: The token would be longer than `read` accepts.
+    """
+    signed = f"{_header_of(key.key_id, key.algorithm, typ)}.{encode_base64url(msgspec.json.encode(claims))}"
+    signature = joserfc_algorithm(key.algorithm).sign(signed.encode("ascii"), key.jose)
+    token = f"{signed}.{encode_base64url(signature)}"
+    if len(token) > MAX_TOKEN:
+        raise ValueError(f"The claims make a token longer than {MAX_TOKEN} characters.")
+    return token
+
+
+def read(token: str, keys: KeySource, typ: str, *, foreign: bool = False) -> dict[str, object]:
+    """Return the claims of a token whose signature is right.
+
+    Issuer, audience and times are not looked at: see `claims.check`.
+
+    Args:
+        token: A JWS in compact form, from anybody.
+        keys: Whose signatures count. The key's own record says which
+            algorithm; the header may only agree (RFC 8725 section 3.1).
+        typ: The purpose it must have been made for (RFC 8725 section 3.11).
+        foreign: Read ID tokens of other issuers, who may leave `typ` out,
+            name certificates by their digest, and number keys more freely.
+
+    Raises:
+        TokenRefused: It is not exactly that.
+    """
+    form = _COMPACT.fullmatch(token) if len(token) <= MAX_TOKEN else None
+    if form is None:
+        raise TokenRefused("form")
+    head, body, tail = form.groups()
+    header = _read_header(head, foreign=foreign)
+    if _media_type(header.typ) != _media_type(typ) and not (foreign and not header.typ):
+        raise TokenRefused("type")
+    key = keys.find(header.key_id)
+    if key is None:
+        raise TokenRefused("unknown-key")
+    if key.algorithm != header.algorithm:
+        raise TokenRefused("algorithm")
+    payload, signature = decode_base64url(body), decode_base64url(tail)
+    if payload is None or signature is None:
+        raise TokenRefused("form")
+    if len(signature) != key.signature_size or not _is_signed(f"{head}.{body}", signature, key):
+        raise TokenRefused("signature")
+    claims = decode_object(payload)
+    if claims is None:
+        raise TokenRefused("payload")
+    return claims
+
+
+@lru_cache(maxsize=256)
+def _header_of(key_id: str, algorithm: Algorithm, typ: str) -> str:
+    """Return the encoded header: the same few for all tokens, so made once each."""
+    if _OUR_KEY_ID.fullmatch(key_id) is None:
+        raise ValueError("Keys that sign have ids of 1 to 64 letters, digits, '-' and '_'.")
+    return encode_base64url(msgspec.json.encode({"alg": algorithm, "kid": key_id, "typ": typ}))
+
+
+@lru_cache(maxsize=256)
+def _read_header(segment: str, *, foreign: bool) -> _Header:
+    """Return the header's three members; remembered, as all tokens of a key share one header.
+
+    Whatever else a header can hold is refused, known or not: `jwk`, `jku`,
+    `x5u` and `x5c` bring their own key, `crit` and `b64` change the rules,
+    `zip` invites bombs, `cty` nests tokens (RFC 8725 section 2).
+    """
+    data = decode_base64url(segment)
+    members = decode_object(data) if data is not None else None
+    if members is None or not members.keys() <= (_FOREIGN_HEADER if foreign else _OUR_HEADER):
+        raise TokenRefused("header")
+    algorithm, key_id = members.get("alg"), members.get("kid")
+    typ = members.get("typ", "" if foreign else None)
+    if not (isinstance(algorithm, str) and isinstance(key_id, str) and isinstance(typ, str)):
+        raise TokenRefused("header")
+    if not typ.isascii() or not (foreign or _OUR_KEY_ID.fullmatch(key_id)):
+        raise TokenRefused("header")
+    return _Header(algorithm, key_id, typ)
+
+
+def _media_type(typ: str) -> str:
+    """Return `typ` for comparison (RFC 7515 section 4.1.9: no case, "application/" may be left out)."""
+    return typ.lower().removeprefix("application/")
+
+
+def _is_signed(message: str, signature: bytes, key: VerifyingKey) -> bool:
+    try:
+        return joserfc_algorithm(key.algorithm).verify(message.encode("ascii"), signature, key.jose)
+    except (JoseError, ValueError):
+        return False  # D14: what cannot be checked is not signed

@@ -1,0 +1,172 @@
+"""For programs that trust an Ostiary: is this access token good?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from ostiary.client.jwks import KeysUnavailable, RemoteKeys
+from ostiary.client.refusals import TokenRefused
+from ostiary.client.tokens import AccessTokens
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ostiary.client.claims import AccessClaims
+
+_WORTH_FETCHING = frozenset({"unknown-key", "keys-outdated"})
+
+
+class Verifier:
+    """Checks access tokens of one issuer for one audience.
+
+    Open one at start and keep it: it holds the issuer's keys and remembers
+    the tokens that it has seen.
+
+    Args:
+        issuer: The Ostiary's origin, exactly as in the tokens' `iss`.
+        audience: This program's name in the tokens' `aud`.
+        jwks_url: Where the keys are; by default at the issuer's well-known place.
+        leeway: Seconds by which this machine's clock may be wrong.
+        outage: Seconds for which the keys still count while the issuer cannot be reached.
+        cache_size: How many tokens to remember.
+        revocations: Says of a token whether it has been revoked. Asked each
+            time and never remembered; what it raises goes to the caller.
+        clock: The time, in seconds since 1970.
+        steady: A clock in seconds that never goes back.
+        transport: How to reach the network instead of httpx's own way.
+
+    Raises:
+        ValueError: `jwks_url` is neither https nor on this machine.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        jwks_url: str | None = None,
+        leeway: float = 0.0,
+        outage: float = 3600.0,
+        cache_size: int = 10_000,
+        revocations: Callable[[AccessClaims], bool] | None = None,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+        transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._keys = RemoteKeys(
+            jwks_url or issuer.rstrip("/") + "/.well-known/jwks.json",
+            on_change=self._forget_all,
+            outage=outage,
+            steady=steady,
+            transport=transport,
+        )
+        self._tokens = AccessTokens(self._keys, issuer, audience, leeway, cache_size)
+        self._revoked = revocations
+        self._clock = clock
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        issuer: str,
+        audience: str,
+        jwks_url: str | None = None,
+        leeway: float = 0.0,
+        revocations: Callable[[AccessClaims], bool] | None = None,
+    ) -> Self:
+        """Return a verifier that has fetched the issuer's keys.
+
+        See the class for the arguments, and for more of them.
+
+        Raises:
+            KeysUnavailable: The keys cannot be fetched.
+            ValueError: `jwks_url` is neither https nor on this machine.
+        """
+        verifier = cls(issuer=issuer, audience=audience, jwks_url=jwks_url, leeway=leeway, revocations=revocations)
+        await verifier.fetch_keys()
+        return verifier
+
+    async def fetch_keys(self) -> bool:
+        """Fetch the issuer's keys now, unless that was tried within ten seconds; return whether.
+
+        Raises:
+            KeysUnavailable: The keys cannot be fetched.
+        """
+        return await self._keys.fetch()
+
+    def fetch_keys_blocking(self) -> bool:
+        """Do what `fetch_keys` does, in programs without an event loop.
+
+        Raises:
+            KeysUnavailable: The keys cannot be fetched.
+        """
+        return self._keys.fetch_blocking()
+
+    def verify(self, token: str) -> AccessClaims:
+        """Return what the token says, from what is known here; touches no network.
+
+        Raises:
+            TokenRefused: It proves nothing, here and now. With the reason
+                `unknown-key` or `keys-outdated`, `verify_async` and
+                `verify_blocking` would ask the issuer.
+        """
+        if self._keys.is_outdated:
+            raise TokenRefused("keys-outdated")
+        claims = self._tokens.read(token, self._clock())
+        if self._revoked is not None and self._revoked(claims):
+            raise TokenRefused("revoked")
+        return claims
+
+    async def verify_async(self, token: str) -> AccessClaims:
+        """Return what the token says; ask the issuer for its keys when that can help.
+
+        A set that is due for renewal is renewed in the background. An unknown
+        key id is worth one fetch, but no more than one in ten seconds.
+
+        Raises:
+            TokenRefused: It proves nothing, here and now.
+        """
+        try:
+            claims = self.verify(token)
+        except TokenRefused as refusal:
+            if refusal.reason not in _WORTH_FETCHING or not await self._fetched():
+                raise
+            return self.verify(token)
+        if self._keys.is_stale:
+            self._keys.begin()
+        return claims
+
+    def verify_blocking(self, token: str) -> AccessClaims:
+        """Do what `verify_async` does, in programs without an event loop.
+
+        The thread that finds the keys due for renewal fetches them; the
+        others go on with the known ones.
+
+        Raises:
+            TokenRefused: It proves nothing, here and now.
+        """
+        if self._keys.is_stale:
+            self._fetched_blocking()
+        try:
+            return self.verify(token)
+        except TokenRefused as refusal:
+            if refusal.reason not in _WORTH_FETCHING or not self._fetched_blocking():
+                raise
+        return self.verify(token)
+
+    async def _fetched(self) -> bool:
+        try:
+            return await self._keys.fetch()
+        except KeysUnavailable:
+            return False
+
+    def _fetched_blocking(self) -> bool:
+        try:
+            return self._keys.fetch_blocking()
+        except KeysUnavailable:
+            return False
+
+    def _forget_all(self) -> None:
+        self._tokens.forget_all()

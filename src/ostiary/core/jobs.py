@@ -1,0 +1,195 @@
+"""The outbox: jobs queued in the transaction that caused them, run at least once, with backoff (R54)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from ostiary.core.clock import Millis, millis
+from ostiary.core.crypto import Sealer, Unsealable
+from ostiary.core.db import Database, DatabaseUnavailable, Query
+from ostiary.core.tables import outbox
+
+if TYPE_CHECKING:
+    from ostiary.core.db import Unit
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[dict[str, Any]], Awaitable[None]]
+Chore = Callable[[], Awaitable[object]]
+
+CLAIM = timedelta(minutes=2)
+"""How long a worker may take before another tries the same job."""
+
+MOST_ATTEMPTS = 12
+FIRST_WAIT = timedelta(seconds=2)
+LONGEST_WAIT = timedelta(hours=1)
+IDLE_SECONDS = 1.0
+BATCH = 20
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A job whose time has come."""
+
+    id: str
+    job: str
+    payload: bytes
+    attempts: int
+    claimed_until: Millis
+
+
+ENQUEUE = Query(
+    insert(outbox).values(
+        id=bindparam("id"), job=bindparam("job"), payload=bindparam("payload"), run_at=bindparam("run_at"),
+        attempts=0, claimed_until=0,
+    )
+)  # fmt: skip
+DUE = Query(
+    select(outbox.c.id, outbox.c.job, outbox.c.payload, outbox.c.attempts, outbox.c.claimed_until)
+    .where(
+        outbox.c.run_at <= bindparam("now"),
+        outbox.c.claimed_until <= bindparam("now"),
+        outbox.c.failed_at.is_(None),
+    )
+    .order_by(outbox.c.run_at)
+    .limit(BATCH),
+    Due,
+)
+CLAIM_JOB = Query(
+    update(outbox)
+    .where(outbox.c.id == bindparam("job_id"), outbox.c.claimed_until == bindparam("seen"))  # one worker wins
+    .values(claimed_until=bindparam("until"), attempts=outbox.c.attempts + 1)
+)
+FINISH = Query(delete(outbox).where(outbox.c.id == bindparam("job_id")))
+POSTPONE = Query(
+    update(outbox)
+    .where(outbox.c.id == bindparam("job_id"))
+    .values(run_at=bindparam("again_at"), claimed_until=0, last_error=bindparam("why"), failed_at=bindparam("gave_up"))
+)
+
+class Outbox:
+    """Queues jobs and runs them.
+
+    Payloads are sealed at rest, for they may name people. A job may run twice
+    when a process dies between doing and noting it: handlers must bear that.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._jobs: dict[str, Job] = {}
+        self._chores: list[tuple[str, timedelta, Chore]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def on(self, job: str, handler: Job) -> None:
+        """Run `handler` with the payload of each job of this name."""
+        self._jobs[job] = handler
+
+    def every(self, interval: timedelta, name: str, chore: Chore) -> None:
+        """Run `chore` at this interval; each process does, so it must bear company."""
+        self._chores.append((name, interval, chore))
+
+    async def flush(self, unit: Unit) -> None:
+        """Store the unit's errands; part of its commit."""
+        for errand in unit.errands:
+            identity = secrets.token_urlsafe(12)
+            payload = self._sealer.seal(msgspec.json.encode(errand.payload), f"outbox {identity}")
+            await unit.run(ENQUEUE, id=identity, job=errand.job, payload=payload, run_at=errand.run_at)
+        if unit.errands:
+            unit.afterwards(self._wake.set)
+
+    async def start(self) -> None:
+        """Begin to work in the background."""
+        self._stopping = False
+        self._tasks = [asyncio.create_task(self._work(), name="outbox")]
+        self._tasks += [
+            asyncio.create_task(self._repeat(name, interval, chore), name=name)
+            for name, interval, chore in self._chores
+        ]
+
+    async def stop(self) -> None:
+        """Finish the job in hand and stop."""
+        self._stopping = True
+        self._wake.set()
+        for task in self._tasks[1:]:
+            task.cancel()
+        if self._tasks:
+            done, late = await asyncio.wait(self._tasks[:1], timeout=10)
+            for task in late:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def drain(self) -> int:
+        """Run every job that is due now; return how many ran."""
+        count = 0
+        while due := await self._database.all(DUE, now=self._database.clock.now()):
+            ran = [await self._take(job) for job in due]
+            if not any(ran):
+                break
+            count += sum(ran)
+        return count
+
+    async def _work(self) -> None:
+        while not self._stopping:
+            try:
+                ran = await self.drain()
+            except DatabaseUnavailable:
+                ran = 0
+            if ran == 0:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
+                except TimeoutError:
+                    pass
+                self._wake.clear()
+
+    async def _take(self, job: Due) -> bool:
+        now = self._database.clock.now()
+        won = await self._database.run(
+            CLAIM_JOB, job_id=job.id, seen=job.claimed_until, until=now + millis(CLAIM)
+        )
+        if not won:
+            return False
+        try:
+            payload = msgspec.json.decode(self._sealer.open(job.payload, f"outbox {job.id}"))
+            await self._jobs[job.job](payload)
+        except (KeyError, Unsealable) as hopeless:
+            await self._give_up(job, type(hopeless).__name__)
+        except Exception as failure:  # noqa: BLE001 - whatever a handler raises is a failed attempt, never the worker's end
+            await self._postpone(job, failure)
+        else:
+            await self._database.run(FINISH, job_id=job.id)
+        return True
+
+    async def _postpone(self, job: Due, failure: Exception) -> None:
+        if job.attempts + 1 >= MOST_ATTEMPTS:
+            await self._give_up(job, type(failure).__name__)
+            return
+        wait = min(millis(FIRST_WAIT) * 2**job.attempts, millis(LONGEST_WAIT))
+        # The type alone: a message may hold an address or a server's answer to it (R17).
+        log.warning("job %s failed (%s), attempt %d", job.job, type(failure).__name__, job.attempts + 1)
+        again_at = self._database.clock.now() + wait
+        await self._database.run(POSTPONE, job_id=job.id, again_at=again_at, why=type(failure).__name__, gave_up=None)
+
+    async def _give_up(self, job: Due, why: str) -> None:
+        log.error("job %s is given up after %d attempts (%s)", job.job, job.attempts + 1, why)
+        now = self._database.clock.now()
+        await self._database.run(POSTPONE, job_id=job.id, again_at=now, why=why, gave_up=now)
+
+    async def _repeat(self, name: str, interval: timedelta, chore: Chore) -> None:
+        seconds = interval.total_seconds()
+        while True:
+            await asyncio.sleep(seconds * (0.9 + secrets.randbelow(200) / 1000))  # processes drift apart
+            try:
+                await chore()
+            except Exception as failure:  # noqa: BLE001 - one bad round must not end the chore
+                log.warning("chore %s failed (%s)", name, type(failure).__name__)

@@ -1,0 +1,164 @@
+"""The journal: append-only, hash-chained in strands, written in the transaction of what it tells."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import bindparam, insert, select
+
+from ostiary.core.db import Insert, Query
+from ostiary.core.secrets import b64, derived
+from ostiary.core.tables import journal, journal_strands
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.base import Executable
+
+    from ostiary.core.clock import Clock, Millis
+    from ostiary.core.crypto import AccountKeys, Sealer
+    from ostiary.core.db import Unit
+    from ostiary.core.db.unit import Note
+    from ostiary.core.keyring import KeyRing
+
+GENESIS = hashlib.sha256(b"ostiary journal v1").digest()
+REGISTER = -1
+"""The pseudo-strand whose row says how many strands there are, so that none can vanish whole."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the journal as stored; `sealed` holds what is personal."""
+
+    strand: int
+    position: int
+    at: Millis
+    action: str
+    account_id: str | None
+    session_id: str | None
+    request_id: str
+    details: str
+    sealed: bytes | None
+    chain: bytes
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The end of a strand: how many entries, and the chain value of the last."""
+
+    strand: int
+    entries: int
+    head: bytes
+    key_id: str
+    mac: bytes
+
+
+ADD_ENTRY = Query(insert(journal).values({column.name: bindparam(column.name) for column in journal.columns}))
+FIND_HEAD = Query(select(journal_strands).where(journal_strands.c.strand == bindparam("strand")), Head)
+
+
+def _put_head(insert: Insert) -> Executable:
+    values = {column.name: bindparam(column.name) for column in journal_strands.columns}
+    statement = insert(journal_strands).values(values)
+    changed = {name: statement.excluded[name] for name in ("entries", "head", "key_id", "mac")}
+    return statement.on_conflict_do_update(index_elements=["strand"], set_=changed)
+
+
+PUT_HEAD = Query(_put_head)
+
+
+def link(previous: bytes, entry: Entry) -> bytes:
+    """Return the chain value of an entry: SHA-256 over the one before and everything it says."""
+    said = (
+        entry.strand, entry.position, entry.at, entry.action, entry.account_id, entry.session_id,
+        entry.request_id, entry.details, None if entry.sealed is None else b64(entry.sealed),
+    )  # fmt: skip
+    return hashlib.sha256(previous + msgspec.json.encode(said)).digest()
+
+
+class Journal:
+    """Fills the journal from the notes of each unit.
+
+    A strand belongs to one transaction at a time (SQLite has one writer and one
+    strand; on PostgreSQL each connection claims its own), so nobody waits for
+    another's chain. The end of each strand carries a MAC: cutting entries off
+    the end shows, too.
+    """
+
+    def __init__(self, ring: KeyRing, clock: Clock, sealer: Sealer, account_keys: AccountKeys) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._sealer = sealer
+        self._account_keys = account_keys
+        self._derived: dict[str, bytes] = {}
+
+    async def flush(self, unit: Unit) -> None:
+        """Append the unit's notes; the last thing before its commit."""
+        if not unit.notes:
+            return
+        sealed = [await self._sealed(unit, note) for note in unit.notes]
+        strand: int = await unit.transaction.strand()
+        end = await unit.find(FIND_HEAD, strand=strand)
+        if end is None:
+            await self._register(unit, strand)
+        position, chain = (end.entries, end.head) if end else (0, GENESIS)
+        for note, private in zip(unit.notes, sealed, strict=True):
+            entry = Entry(
+                strand, position, unit.now, note.action, note.account_id, note.session_id or unit.caller.session_id,
+                unit.caller.request_id, msgspec.json.encode(note.details, order="sorted").decode(), private, b"",
+            )  # fmt: skip
+            chain = link(chain, entry)
+            await unit.run(ADD_ENTRY, **msgspec.structs.asdict(entry) | {"chain": chain})
+            position += 1
+        await self._put_head(unit, strand, position, chain)
+
+    def is_genuine(self, head: Head) -> bool:
+        """Return whether this house wrote the end of that strand."""
+        key = self._ring.find("journal", head.key_id, self._clock.now())
+        return key is not None and hmac.compare_digest(
+            self._mac(key.id, key.material, head.strand, head.entries, head.head), head.mac
+        )
+
+    async def unsealed(self, unit: Unit, entry: Entry) -> dict[str, str] | None:
+        """Return what is personal in an entry, or None once the account is erased."""
+        if entry.sealed is None:
+            return {}
+        context = f"journal {entry.request_id} {entry.action}"
+        if entry.account_id is None:
+            plain = self._sealer.open(entry.sealed, context)
+        else:
+            wrapper = await self._account_keys.find(unit, entry.account_id)
+            if wrapper is None:
+                return None
+            plain = wrapper.open(entry.sealed, context)
+        return msgspec.json.decode(plain, type=dict[str, str])
+
+    async def _sealed(self, unit: Unit, note: Note) -> bytes | None:
+        private = dict(note.private)
+        if unit.caller.address:
+            private["address"] = unit.caller.address
+        if unit.caller.agent:
+            private["agent"] = unit.caller.agent
+        if not private:
+            return None
+        plain = msgspec.json.encode(private)
+        context = f"journal {unit.caller.request_id} {note.action}"
+        if note.account_id is None:
+            return self._sealer.seal(plain, context)
+        wrapper = await self._account_keys.find(unit, note.account_id)
+        return wrapper.seal(plain, context) if wrapper else None
+
+    async def _register(self, unit: Unit, strand: int) -> None:
+        await unit.lock("journal register")
+        known = await unit.find(FIND_HEAD, strand=REGISTER)
+        await self._put_head(unit, REGISTER, max(strand + 1, known.entries if known else 0), GENESIS)
+
+    async def _put_head(self, unit: Unit, strand: int, entries: int, chain: bytes) -> None:
+        key = self._ring.current("journal", self._clock.now())
+        mac = self._mac(key.id, key.material, strand, entries, chain)
+        await unit.run(PUT_HEAD, strand=strand, entries=entries, head=chain, key_id=key.id, mac=mac)
+
+    def _mac(self, key_id: str, material: bytes, strand: int, entries: int, chain: bytes) -> bytes:
+        key = self._derived.get(key_id)
+        if key is None:
+            key = self._derived[key_id] = derived(material, "journal head")
+        return hmac.digest(key, f"{strand}|{entries}|".encode() + chain, "sha256")

@@ -1,0 +1,199 @@
+"""Counting with one atomic write: memory, database or Valkey behind one port."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+from sqlalchemy import bindparam, case, delete, update
+
+from ostiary.core.clock import Clock, Millis, millis
+from ostiary.core.db import Database, Insert, Query, Unit
+from ostiary.core.tables import counters
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.base import Executable
+
+LARGEST_MEMORY = 200_000
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A named bound: so many in a window, and how long the door stays shut after the last allowed.
+
+    Attributes:
+        name: Part of the counter's key, and of the documentation.
+        number: How many are allowed in a window.
+        window: Counted from the first.
+        penalty: From the last allowed one on, the counter stays full for so
+            long; zero means no longer than the window.
+    """
+
+    name: str
+    number: int
+    window: timedelta
+    penalty: timedelta = timedelta()
+
+
+class Count(msgspec.Struct, frozen=True):
+    """A counter after it was spent from."""
+
+    spent: int
+    closes_at: Millis
+
+
+class Spend(msgspec.Struct, frozen=True):
+    """Whose counter of which limit; the digest names it without telling who it is."""
+
+    limit: Limit
+    digest: bytes
+
+
+class Limiter(Protocol):
+    """Counts exactly, whoever asks at the same moment."""
+
+    async def spend(self, *spends: Spend) -> list[Count]:
+        """Count one on each counter; a count above its limit's number means refused."""
+        ...
+
+    async def give_back(self, *spends: Spend) -> None:
+        """Take one back from each counter, as when an attempt was no failure."""
+        ...
+
+    async def forget(self, *spends: Spend) -> None:
+        """Set counters back, as after a success."""
+        ...
+
+    async def prune(self) -> int:
+        """Drop counters whose window is over."""
+        ...
+
+
+def seconds_until(at: Millis, now: Millis) -> int:
+    """Return the whole seconds from now until a moment, at least one: a Retry-After."""
+    return max(1, -(-(at - now) // 1000))
+
+
+def _key(spend: Spend) -> tuple[str, bytes]:
+    return spend.limit.name, spend.digest
+
+
+class MemoryLimiter:
+    """Counters of one process, bounded in number: the one untouched longest goes first."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._counts: OrderedDict[tuple[str, bytes], Count] = OrderedDict()
+
+    async def spend(self, *spends: Spend) -> list[Count]:
+        """Count one on each counter."""
+        return [self._spend_one(spend) for spend in spends]
+
+    async def give_back(self, *spends: Spend) -> None:
+        """Take one back from each counter."""
+        for spend in spends:
+            count = self._counts.get(_key(spend))
+            if count is not None and count.spent > 0:
+                self._counts[_key(spend)] = Count(count.spent - 1, count.closes_at)
+
+    async def forget(self, *spends: Spend) -> None:
+        """Set counters back."""
+        for spend in spends:
+            self._counts.pop(_key(spend), None)
+
+    def _spend_one(self, spend: Spend) -> Count:
+        now, key, limit = self._clock.now(), _key(spend), spend.limit
+        count = self._counts.get(key)
+        if count is None or count.closes_at <= now:
+            count = Count(0, now + millis(limit.window))
+        spent = count.spent + 1
+        penalised = limit.penalty and spent == limit.number
+        count = Count(spent, now + millis(limit.penalty) if penalised else count.closes_at)
+        self._counts[key] = count
+        self._counts.move_to_end(key)
+        if len(self._counts) > LARGEST_MEMORY:
+            self._counts.popitem(last=False)
+        return count
+
+    async def prune(self) -> int:
+        """Drop counters whose window is over."""
+        now = self._clock.now()
+        over = [key for key, count in self._counts.items() if count.closes_at <= now]
+        for key in over:
+            del self._counts[key]
+        return len(over)
+
+
+def _spend(insert: Insert) -> Executable:
+    statement = insert(counters).values(
+        name=bindparam("name"), digest=bindparam("digest"), spent=1, opened_at=bindparam("now"),
+        closes_at=bindparam("first_closes_at"),
+    )  # fmt: skip
+    is_over = counters.c.closes_at <= bindparam("now")
+    fills = counters.c.spent + 1 == bindparam("number")
+    return statement.on_conflict_do_update(
+        index_elements=["name", "digest"],
+        set_={
+            "spent": case((is_over, 1), else_=counters.c.spent + 1),
+            "opened_at": case((is_over, bindparam("now")), else_=counters.c.opened_at),
+            "closes_at": case(
+                (is_over, bindparam("window_closes_at")),
+                (fills, case((bindparam("penalty_closes_at") > 0, bindparam("penalty_closes_at")),
+                             else_=counters.c.closes_at)),
+                else_=counters.c.closes_at,
+            ),
+        },
+    ).returning(counters.c.spent, counters.c.closes_at)  # fmt: skip
+
+
+SPEND = Query(_spend, Count)
+GIVE_BACK = Query(
+    update(counters)
+    .where(
+        counters.c.name == bindparam("of_name"), counters.c.digest == bindparam("of_digest"), counters.c.spent > 0
+    )
+    .values(spent=counters.c.spent - 1)
+)
+FORGET = Query(delete(counters).where(counters.c.name == bindparam("name"), counters.c.digest == bindparam("digest")))
+PRUNE = Query(delete(counters).where(counters.c.closes_at < bindparam("before")))
+
+
+class DatabaseLimiter:
+    """Counters in the database: exact across every process that shares it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def spend(self, *spends: Spend) -> list[Count]:
+        """Count one on each counter, all in one commit."""
+        async with self._database.unit() as unit:
+            # In one order, so that two units never hold what the other waits for.
+            counts = {spend: await self._spend_one(unit, spend) for spend in sorted(spends, key=_key)}
+        return [counts[spend] for spend in spends]
+
+    async def give_back(self, *spends: Spend) -> None:
+        """Take one back from each counter."""
+        async with self._database.unit() as unit:
+            for spend in sorted(spends, key=_key):
+                await unit.run(GIVE_BACK, of_name=spend.limit.name, of_digest=spend.digest)
+
+    async def forget(self, *spends: Spend) -> None:
+        """Set counters back."""
+        async with self._database.unit() as unit:
+            for spend in sorted(spends, key=_key):
+                await unit.run(FORGET, name=spend.limit.name, digest=spend.digest)
+
+    async def _spend_one(self, unit: Unit, spend: Spend) -> Count:
+        limit, now = spend.limit, unit.now
+        window_closes_at = now + millis(limit.window)
+        penalty_closes_at = now + millis(limit.penalty) if limit.penalty else 0
+        first = penalty_closes_at if limit.penalty and limit.number == 1 else window_closes_at
+        return await unit.get(
+            SPEND, name=limit.name, digest=spend.digest, now=now, number=limit.number, first_closes_at=first,
+            window_closes_at=window_closes_at, penalty_closes_at=penalty_closes_at,
+        )  # fmt: skip
+
+    async def prune(self) -> int:
+        """Drop counters whose window is over."""
+        return await self._database.run(PRUNE, before=self._database.clock.now())

@@ -1,0 +1,125 @@
+"""Secrets: new ones, their digests, and texts that prove by a MAC that this house wrote them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+if TYPE_CHECKING:
+    from ostiary.core.clock import Clock
+    from ostiary.core.keyring import Key, KeyRing
+
+SECRET_BYTES = 32  # 256 bits: beyond guessing, so a fast keyed digest is enough (ASVS 6.5.2)
+LONGEST_TEXT = 512
+_FIELD = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def b64(raw: bytes) -> str:
+    """Return base64url text without padding (RFC 4648 section 5)."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def unb64(text: str) -> bytes:
+    """Return the bytes of base64url text without padding.
+
+    Raises:
+        ValueError: It is not the one canonical spelling of any bytes.
+    """
+    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if b64(raw) != text:
+        raise ValueError("not canonical base64url")
+    return raw
+
+
+def new_secret() -> str:
+    """Return 256 random bits as 43 URL-safe characters."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def new_id(now: int) -> str:
+    """Return an identifier of 22 URL-safe characters that sorts by time in an index.
+
+    48 bits of milliseconds and 80 random bits: a name, never a secret.
+    """
+    return b64(now.to_bytes(6) + secrets.token_bytes(10))
+
+
+def derived(material: bytes, purpose: str) -> bytes:
+    """Return a 256-bit key for one purpose from key material (HKDF, RFC 5869)."""
+    return HKDF(SHA256(), 32, salt=None, info=b"ostiary " + purpose.encode()).derive(material)
+
+
+class Macs:
+    """Writes and reads short texts that carry their own proof: `key.field.field.mac`.
+
+    The purpose is part of the key that makes the MAC, so a text written for one
+    purpose proves nothing for another (D10). Reading costs no I/O.
+    """
+
+    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._derived: dict[tuple[str, str], bytes] = {}
+
+    def write(self, purpose: str, *fields: str) -> str:
+        """Return the fields with their proof, under the current key.
+
+        Raises:
+            ValueError: A field holds more than URL-safe characters.
+        """
+        for text in fields:
+            if not _FIELD.fullmatch(text):
+                raise ValueError("a field may hold letters, digits, - and _ only")
+        key = self._ring.current("mac", self._clock.now())
+        return self._text(purpose, key.id, key.material, fields)
+
+    def read(self, purpose: str, text: str, count: int) -> tuple[str, ...] | None:
+        """Return the `count` fields of a text that this house wrote for this purpose, else None."""
+        if len(text) > LONGEST_TEXT:
+            return None
+        parts = text.split(".")
+        if len(parts) != count + 2:
+            return None
+        key = self._ring.find("mac", parts[0], self._clock.now())
+        if key is None:
+            return None
+        # The whole text is compared: no second spelling of a valid one is accepted.
+        expected = self._text(purpose, key.id, key.material, tuple(parts[1:-1]))
+        if not hmac.compare_digest(expected.encode(), text.encode("utf-8", "replace")):
+            return None
+        return tuple(parts[1:-1])
+
+    def digest(self, purpose: str, text: str) -> bytes:
+        """Return the keyed digest under which a secret or a counted name is stored."""
+        return self._digest(self._ring.current("index", self._clock.now()), purpose, text)
+
+    def digests(self, purpose: str, text: str) -> list[bytes]:
+        """Return every digest under which a secret may be stored, that of the youngest key first."""
+        living = self._ring.living("index", self._clock.now())
+        return [self._digest(key, purpose, text) for key in reversed(living)]
+
+    def _digest(self, key: Key, purpose: str, text: str) -> bytes:
+        message = text.encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key(purpose, key.id, key.material), message, "sha256")
+
+    def _text(self, purpose: str, key_id: str, material: bytes, fields: tuple[str, ...]) -> str:
+        body = f"{key_id}.{'.'.join(fields)}"
+        return f"{body}.{b64(hmac.digest(self._key(purpose, key_id, material), body.encode(), 'sha256'))}"
+
+    def _key(self, purpose: str, key_id: str, material: bytes) -> bytes:
+        found = self._derived.get((purpose, key_id))
+        if found is None:
+            found = self._derived[purpose, key_id] = derived(material, f"mac {purpose}")
+        return found
+
+
+def plain_digest(text: str) -> bytes:
+    """Return SHA-256 of a text, to name it in memory without keeping it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

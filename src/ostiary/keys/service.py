@@ -1,0 +1,218 @@
+"""The life of keys: made, published, used, retired, destroyed."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ostiary.client.keys import SigningKey, VerifyingKey
+from ostiary.core.clock import Millis, millis
+from ostiary.core.crypto import Unsealable, Wrapper
+from ostiary.core.errors import Misconfigured, Problem
+from ostiary.core.keyring import PURPOSES, Key, KeyRing, Purpose
+from ostiary.keys import queries
+
+if TYPE_CHECKING:
+    from ostiary.core.caller import Caller
+    from ostiary.core.db import Database, Unit
+    from ostiary.core.signals import Signals
+    from ostiary.keys.queries import StoredKey
+    from ostiary.keys.settings import KeySettings
+
+log = logging.getLogger(__name__)
+
+KEPT_AFTER_RETIREMENT: dict[Purpose, timedelta | None] = {
+    "signing": timedelta(hours=1),  # an access token lives 15 minutes
+    "mac": timedelta(days=31),  # the longest that an idle cookie or refresh token lives
+    "index": timedelta(days=31),
+    "data": None,  # opens what it sealed until that is sealed anew
+    "journal": None,  # proves the past for as long as there is one
+}
+ROTATED_BY_SCHEDULE: tuple[Purpose, ...] = ("signing", "mac", "index", "data", "journal")
+
+
+class NoSuchKey(Problem):
+    """No living key has that id."""
+
+    slug = "no-such-key"
+    title = "There is no living key with that id."
+    status = 404
+
+
+class Keys:
+    """Keeps the stored keys and the ring in memory in step.
+
+    Every process holds all living keys; which one is current follows from the
+    clock and each key's published timeline, so a rotation needs no meeting.
+    """
+
+    def __init__(self, database: Database, ring: KeyRing, signals: Signals, wrapper: Wrapper, settings: KeySettings) -> None:
+        self._database = database
+        self._ring = ring
+        self._wrapper = wrapper
+        self._settings = settings
+        self._signers: dict[str, SigningKey] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self.is_stale = False
+        signals.on("keys", lambda _: setattr(self, "is_stale", True))
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the living keys have changed."""
+        self._listeners.append(listener)
+
+    async def open(self, caller: Caller) -> None:
+        """Load the keys; at the very first start, make one for each purpose.
+
+        Raises:
+            Misconfigured: The root secret is not the one that sealed them.
+        """
+        async with self._database.unit(caller) as unit:
+            await unit.lock("keys")  # two first starts at once: the second finds the keys of the first
+            await self._load(await unit.all(queries.ALL))
+            missing = [purpose for purpose in PURPOSES if not self._ring.living(purpose, unit.now)]
+            made = [self._made(purpose, unit.now, unit.now) for purpose in missing]
+            if made:
+                self._ring.replace([*self._held(unit.now), *made])
+                for key in made:
+                    await self._store(unit, key)
+
+    async def reload(self) -> None:
+        """Read the keys anew, as after a signal."""
+        self.is_stale = False
+        await self._load(await self._database.all(queries.ALL))
+
+    async def rotate(self, caller: Caller, purposes: tuple[Purpose, ...] = ROTATED_BY_SCHEDULE) -> list[Key]:
+        """Publish a successor for each purpose; it takes over once every client can know it.
+
+        Nobody is signed out: what the predecessor made stays good for as long as it would have lived.
+        """
+        made: list[Key] = []
+        async with self._database.unit(caller) as unit:
+            await unit.lock("keys")
+            for purpose in purposes:
+                takes_over_at = unit.now + millis(self._settings.publish_ahead)
+                key = self._made(purpose, unit.now, takes_over_at)
+                await self._store(unit, key)
+                await self._retire_others(unit, key, takes_over_at)
+                made.append(key)
+        await self.reload()
+        return made
+
+    async def kill(self, caller: Caller, key_id: str) -> None:
+        """Destroy a compromised key at once; what it made proves nothing any more.
+
+        If it was the only active one of its purpose, a new one is active at once.
+
+        Raises:
+            NoSuchKey: No living key has that id.
+        """
+        async with self._database.unit(caller) as unit:
+            await unit.lock("keys")
+            if not await unit.run(queries.KILL, key_id=key_id, now=unit.now):
+                raise NoSuchKey
+            unit.note("key.killed", key=key_id)
+            unit.signal("keys", key_id)
+            await self._load(await unit.all(queries.ALL))
+            for purpose in PURPOSES:
+                if not any(key.state(unit.now) == "active" for key in self._ring.living(purpose, unit.now)):
+                    key = self._made(purpose, unit.now, unit.now)
+                    self._ring.replace([*self._held(unit.now), key])
+                    await self._store(unit, key)
+        await self.reload()
+
+    async def tend(self, caller: Caller) -> None:
+        """Do what the schedule asks: replace keys of age, wipe the dead; safe in every process at once."""
+        now = self._database.clock.now()
+        for purpose in ROTATED_BY_SCHEDULE:
+            youngest = max((key.activates_at for key in self._ring.living(purpose, now)), default=0)
+            if now - youngest > millis(self._settings.rotate_every):
+                await self._rotate_if_still_due(caller, purpose, youngest)
+        await self._database.run(queries.WIPE, now=now)
+
+    def signer(self) -> SigningKey:
+        """Return the key that signs access tokens now."""
+        return self._signing(self._ring.current("signing", self._database.clock.now()))
+
+    def find(self, key_id: str) -> VerifyingKey | None:
+        """Return the key that verifies what this id signed, if it lives."""
+        key = self._ring.find("signing", key_id, self._database.clock.now())
+        return self._signing(key).verifying if key else None
+
+    def jwks(self) -> dict[str, object]:
+        """Return the public keys as a JWK Set (RFC 7517), those to come included."""
+        living = self._ring.living("signing", self._database.clock.now())
+        return {"keys": [self._signing(key).verifying.to_jwk() for key in living]}
+
+    async def listed(self) -> list[StoredKey]:
+        """Return every key as stored, destroyed ones included, oldest first."""
+        return await self._database.all(queries.ALL)
+
+    async def _rotate_if_still_due(self, caller: Caller, purpose: Purpose, youngest: Millis) -> None:
+        async with self._database.unit(caller) as unit:
+            await unit.lock("keys")
+            stored = [key for key in await unit.all(queries.ALL) if key.purpose == purpose]
+            if max((key.activates_at for key in stored), default=0) != youngest:
+                return  # another process was quicker
+            takes_over_at = unit.now + millis(self._settings.publish_ahead)
+            key = self._made(purpose, unit.now, takes_over_at)
+            await self._store(unit, key)
+            await self._retire_others(unit, key, takes_over_at)
+        await self.reload()
+
+    async def _load(self, stored: list[StoredKey]) -> None:
+        now = self._database.clock.now()
+        alive = [key for key in stored if key.sealed and not (key.expires_at is not None and key.expires_at <= now)]
+        try:
+            keys = [
+                Key(
+                    key.id, key.purpose, key.algorithm, self._wrapper.open(key.sealed, f"keys {key.id} {key.purpose}"),
+                    key.published_at, key.activates_at, key.retires_at, key.expires_at,
+                )
+                for key in alive
+            ]  # fmt: skip
+        except Unsealable:
+            raise Misconfigured(
+                "keys.root_secret does not open the stored keys: start with the root secret of this database"
+            ) from None
+        self._ring.replace(keys)
+        self._signers = {key.id: self._signers[key.id] for key in keys if key.id in self._signers}
+        for listener in self._listeners:
+            listener()
+
+    def _held(self, now: Millis) -> list[Key]:
+        return [key for purpose in PURPOSES for key in self._ring.living(purpose, now)]
+
+    def _made(self, purpose: Purpose, published_at: Millis, activates_at: Millis) -> Key:
+        if purpose == "signing":
+            signing = SigningKey.generate(self._settings.algorithm)
+            algorithm, key_id, material = signing.algorithm, signing.key_id, signing.to_bytes()
+        else:
+            algorithm, key_id, material = "HKDF-SHA256", f"{purpose[0]}{secrets.token_hex(5)}", secrets.token_bytes(32)
+        return Key(key_id, purpose, str(algorithm), material, published_at, activates_at, None, None)
+
+    async def _store(self, unit: Unit, key: Key) -> None:
+        await unit.run(
+            queries.ADD, id=key.id, purpose=key.purpose, algorithm=key.algorithm,
+            sealed=self._wrapper.seal(key.material, f"keys {key.id} {key.purpose}"), published_at=key.published_at,
+            activates_at=key.activates_at, retires_at=None, expires_at=None,
+        )  # fmt: skip
+        unit.note("key.published", key=key.id, purpose=key.purpose, activates_at=key.activates_at)
+        unit.signal("keys", key.id)
+
+    async def _retire_others(self, unit: Unit, successor: Key, at: Millis) -> None:
+        purpose: Purpose = successor.purpose  # type: ignore[assignment]
+        kept = KEPT_AFTER_RETIREMENT[purpose]
+        await unit.run(
+            queries.RETIRE_OTHERS, of_purpose=purpose, successor=successor.id, retire_at=at,
+            expire_at=None if kept is None else at + millis(kept),
+        )  # fmt: skip
+
+    def _signing(self, key: Key) -> SigningKey:
+        found = self._signers.get(key.id)
+        if found is None:
+            found = SigningKey.from_bytes(key.id, key.algorithm, key.material)  # type: ignore[arg-type]
+            self._signers[key.id] = found
+        return found

@@ -1,0 +1,32 @@
+"""How keys live."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class KeySettings(BaseModel):
+    """Signing algorithm, rotation, and where the root secret comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    algorithm: Literal["ES256", "EdDSA", "RS256"] = Field("ES256", description="How access tokens are signed.")
+    rotate_every: timedelta = Field(timedelta(days=90), description="Age at which signing and MAC keys are replaced.")
+    publish_ahead: timedelta = Field(
+        timedelta(minutes=10),
+        description="How long a new key is published before its first use; longer than `jwks_max_age`.",
+    )
+    jwks_max_age: timedelta = Field(timedelta(minutes=5), description="How long clients may keep the JWKS.")
+    root_secret: str | None = Field(
+        None, min_length=32, repr=False, description="The root secret itself, at least 32 random characters."
+    )
+    root_secret_file: Path | None = Field(
+        None, description="File with the root secret, readable by its owner only; default `root.secret` in the data folder."
+    )
+    root_secret_command: str | None = Field(
+        None, description="Command that prints the root secret, such as a vault's client."
+    )

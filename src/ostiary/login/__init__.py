@@ -1,0 +1,5 @@
+"""Signing in and out."""
+
+from ostiary.login.service import Login
+
+__all__ = ["Login"]

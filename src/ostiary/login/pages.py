@@ -1,0 +1,68 @@
+"""Signing in and out as pages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Request, Response
+
+from ostiary.core.errors import Problem
+from ostiary.login.service import Login
+from ostiary.sessions import CookieHandover, Sessions
+from ostiary.web.doors import PAGE_PREFIX, AnyCaller, TheEdge, TheVisit, page, page_router, see_other, service
+from ostiary.web.forms import fields, refused
+from ostiary.web.redirects import own_path
+from ostiary.web.render import Form
+
+router = page_router()
+HOME = f"{PAGE_PREFIX}/account"
+
+
+@router.get("/sign-in")
+async def sign_in_page(request: Request) -> Response:
+    """Show the form."""
+    query = request.query_params
+    following = own_path(query.get("next"), HOME)
+    return page(request, "sign_in.html", form=Form(), next=following, reason=query.get("reason"))
+
+
+@router.post("/sign-in")
+async def sign_in(
+    request: Request,
+    desk: Annotated[Login, service(Login)],
+    handover: Annotated[CookieHandover, service(CookieHandover)],
+    caller: AnyCaller,
+    visit: TheVisit,
+) -> Response:
+    """Sign in, and go where the visitor was heading."""
+    filled = await fields(request, "login", "password", "next")
+    following = own_path(filled["next"], HOME)
+    try:
+        grant = await desk.with_password(caller, filled["login"], filled["password"])
+    except Problem as problem:
+        form = refused(problem, {"login": filled["login"]})
+        return page(request, "sign_in.html", status=problem.status, form=form, next=following, reason=None)
+    handover.give(visit, grant)
+    return see_other(following)
+
+
+@router.post("/sign-out")
+async def sign_out(
+    sessions: Annotated[Sessions, service(Sessions)],
+    handover: Annotated[CookieHandover, service(CookieHandover)],
+    caller: AnyCaller,
+    visit: TheVisit,
+    edge: TheEdge,
+) -> Response:
+    """End the session and clear its cookies."""
+    await sessions.sign_out(caller, await edge.guard.session_to_end(visit))
+    handover.take(visit)
+    return see_other(f"{PAGE_PREFIX}/signed-out")
+
+
+@router.get("/signed-out")
+async def signed_out(request: Request) -> Response:
+    """Say goodbye."""
+    visit = request.scope["ostiary"]
+    visit.answers.append((b"clear-site-data", b'"cache", "storage"'))
+    return page(request, "signed_out.html")

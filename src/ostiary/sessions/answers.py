@@ -1,0 +1,74 @@
+"""The JSON shapes that sessions take (spec section 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ostiary.core.clock import iso
+from ostiary.web.answers import Answer
+
+if TYPE_CHECKING:
+    from ostiary.accounts import Account
+    from ostiary.sessions.queries import Session
+    from ostiary.sessions.service import Grant
+
+
+class UserAnswer(Answer):
+    """An account as its owner sees it."""
+
+    id: str
+    username: str
+    email: str
+    email_verified: bool
+    full_name: str
+    status: Literal["provisional", "active", "deactivated"]
+    created_at: str
+
+    @classmethod
+    def of(cls, account: Account) -> UserAnswer:
+        """Return the owner's view of an account."""
+        return cls(
+            id=account.id, username=account.username, email=account.email, email_verified=account.email_verified,
+            full_name=account.full_name, status=account.status, created_at=iso(account.created_at),
+        )  # fmt: skip
+
+
+class SignedInAnswer(Answer):
+    """What a client holds after signing in or refreshing."""
+
+    user: UserAnswer
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"]
+    expires_in: int
+    jti: str
+
+    @classmethod
+    def of(cls, grant: Grant) -> SignedInAnswer:
+        """Return a grant as its JSON shape."""
+        return cls(
+            user=UserAnswer.of(grant.account), access_token=grant.access.token, refresh_token=grant.refresh_token,
+            token_type="bearer", expires_in=grant.access.expires_in, jti=grant.access.jti,  # noqa: S106
+        )  # fmt: skip
+
+
+class SessionAnswer(Answer):
+    """A signed-in device as its owner sees it."""
+
+    id: str
+    device: str
+    place: str | None
+    address: str | None
+    started_at: str
+    seen_at: str
+    ends_at: str
+    current: bool
+
+    @classmethod
+    def of(cls, session: Session, current: str | None) -> SessionAnswer:
+        """Return the owner's view of a session; places come with a location database."""
+        return cls(
+            id=session.id, device=session.agent, place=None, address=session.address,
+            started_at=iso(session.started_at), seen_at=iso(session.seen_at), ends_at=iso(session.ends_at),
+            current=session.id == current,
+        )  # fmt: skip

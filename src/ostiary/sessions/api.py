@@ -1,0 +1,59 @@
+"""Sessions as JSON: list them, end them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+
+from ostiary.sessions.answers import SessionAnswer
+from ostiary.sessions.service import Sessions
+from ostiary.web.answers import Answer, Done, refusals
+from ostiary.web.doors import SignedInCaller, TheEdge, TheVisit, api_router, service
+
+router = api_router("sessions")
+
+SessionIdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
+
+
+class SessionList(Answer):
+    """The living sessions of an account, the last used first."""
+
+    sessions: list[SessionAnswer]
+
+
+class CsrfAnswer(Answer):
+    """The token that browser requests repeat in `X-CSRF-Token`."""
+
+    csrfToken: str  # noqa: N815 - existing clients read this name
+
+
+@router.get("/sessions", operation_id="listSessions", responses=refusals(401))
+async def list_sessions(caller: SignedInCaller, sessions: Annotated[Sessions, service(Sessions)]) -> SessionList:
+    """List the caller's signed-in devices."""
+    found = await sessions.listed(caller.account_id or "")
+    return SessionList(sessions=[SessionAnswer.of(session, caller.session_id) for session in found])
+
+
+@router.delete("/sessions/{session_id}", operation_id="endSession", responses=refusals(401, 403, 404, 422))
+async def end_session(
+    session_id: SessionIdPath, caller: SignedInCaller, sessions: Annotated[Sessions, service(Sessions)]
+) -> Done:
+    """End one of the caller's sessions."""
+    await sessions.end(caller, caller.account_id or "", session_id)
+    return Done(detail="The session is ended.")
+
+
+@router.post("/sessions/revoke-others", operation_id="endOtherSessions", responses=refusals(401, 403))
+async def end_other_sessions(caller: SignedInCaller, sessions: Annotated[Sessions, service(Sessions)]) -> Done:
+    """End every session of the caller but this one."""
+    await sessions.end_all_others(caller)
+    return Done(detail="Your other sessions are ended.")
+
+
+@router.get("/csrf", operation_id="csrfToken", responses=refusals())
+async def csrf_token(visit: TheVisit, edge: TheEdge) -> CsrfAnswer:
+    """Return a CSRF token bound to the visitor's session, and set its cookie."""
+    token, cookie = edge.csrf.issue(edge.guard.named_session(visit))
+    visit.answers.append(cookie)
+    return CsrfAnswer(csrfToken=token)

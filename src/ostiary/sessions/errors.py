@@ -1,0 +1,38 @@
+"""Refusals that concern sessions."""
+
+from __future__ import annotations
+
+from ostiary.core.errors import Problem
+
+
+class NotSignedIn(Problem):
+    """No credential, or one that proves nothing: never said which (D14)."""
+
+    slug = "not-signed-in"
+    title = "Please sign in."
+    status = 401
+
+
+class RefreshRefused(Problem):
+    """The refresh token is unknown, too old, or its session has ended."""
+
+    slug = "refresh-refused"
+    title = "This session has ended. Please sign in again."
+    status = 401
+
+
+class RefreshTokenReplayed(RefreshRefused):
+    """A token that was already exchanged came again: somebody holds a copy (RFC 9700 section 4.14.2).
+
+    Looks like any other refusal to whoever presented it; the session's end is committed.
+    """
+
+    keeps_deed = True
+
+
+class NoSuchSession(Problem):
+    """Not a living session of the caller's own account."""
+
+    slug = "no-such-session"
+    title = "There is no such session."
+    status = 404

@@ -1,0 +1,212 @@
+"""The guard: looks at a request's credential, in memory only (D3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ostiary.client import TokenRefused
+from ostiary.core.secrets import Macs, new_id
+from ostiary.sessions.errors import NotSignedIn
+from ostiary.sessions.service import Grant
+
+if TYPE_CHECKING:
+    from ostiary.accounts import Account, Accounts
+    from ostiary.client import AccessClaims, AccessTokens
+    from ostiary.core.clock import Clock
+    from ostiary.core.signals import Signals
+    from ostiary.keys import Keys
+    from ostiary.sessions.service import Sessions
+    from ostiary.sessions.settings import SessionSettings
+    from ostiary.sessions.view import Revocations
+    from ostiary.web.cookies import Cookies
+    from ostiary.web.csrf import Csrf
+    from ostiary.web.settings import CookieSettings
+    from ostiary.web.visit import Visit
+
+DEVICE = "device cookie"
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whom a verified credential names."""
+
+    account: Account
+    claims: AccessClaims
+
+    @property
+    def account_id(self) -> str:
+        """The account."""
+        return self.claims.sub
+
+    @property
+    def session_id(self) -> str:
+        """The session that the credential hangs on."""
+        return self.claims.sid
+
+
+class SessionGuard:
+    """Trusts an access token if its signature, its session and its account all stand, now.
+
+    In steady state nothing here waits or reads: the verdict on a signature is
+    remembered, what ended is in memory, and so is the account.
+    """
+
+    def __init__(
+        self, tokens: AccessTokens, keys: Keys, signals: Signals, revocations: Revocations, accounts: Accounts,
+        sessions: Sessions, macs: Macs, cookies: Cookies, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._tokens = tokens
+        self._keys = keys
+        self._signals = signals
+        self._revocations = revocations
+        self._accounts = accounts
+        self._sessions = sessions
+        self._macs = macs
+        self._cookies = cookies
+        self._clock = clock
+
+    async def ensure_fresh(self) -> None:
+        """See that memory may be trusted.
+
+        Raises:
+            DatabaseUnavailable: It cannot be proven fresh: refuse (D14).
+        """
+        if not self._signals.is_fresh():
+            await self._signals.refresh()
+        if self._keys.is_stale:
+            await self._keys.reload()
+
+    async def trusted(self, token: str) -> Identity:
+        """Return whom an access token names.
+
+        Raises:
+            NotSignedIn: It proves nothing, its session has ended, or its account has moved on.
+            DatabaseUnavailable: Nobody can say (D14).
+        """
+        await self.ensure_fresh()
+        try:
+            claims = self._tokens.read(token, self._clock.now() / 1000)
+        except TokenRefused:
+            raise NotSignedIn from None
+        if claims.sid in self._revocations:
+            raise NotSignedIn
+        account = self._accounts.glance(claims.sub) or await self._accounts.remembered(claims.sub)
+        if account is None or account.epoch != claims.epoch or not account.is_alive:
+            raise NotSignedIn
+        return Identity(account, claims)
+
+    async def identify(self, visit: Visit) -> Identity | None:
+        """Return whom the request's credential names, or None if it shows none.
+
+        Raises:
+            NotSignedIn: It shows one that proves nothing.
+        """
+        if visit.identity is None:
+            bearer = visit.bearer
+            token = bearer if bearer is not None else self._cookies.read(visit, "access")
+            if token is None:
+                return None
+            visit.identity = await self.trusted(token)
+        identity: Identity = visit.identity
+        return identity
+
+    async def admit(self, visit: Visit) -> Identity:
+        """Return whom the request's credential names.
+
+        Raises:
+            NotSignedIn: It shows none, or one that proves nothing.
+        """
+        identity = await self.identify(visit)
+        if identity is None:
+            raise NotSignedIn
+        return identity
+
+    async def admit_page(self, visit: Visit) -> Identity:
+        """As `admit`, for hosted pages: a lapsed access cookie is renewed from the page's own.
+
+        Raises:
+            NotSignedIn: Neither proves anything.
+        """
+        try:
+            return await self.admit(visit)
+        except NotSignedIn:
+            page_token = self._cookies.read(visit, "session")
+            if page_token is None:
+                raise
+        await self.ensure_fresh()
+        grant = await self._sessions.resume(visit.caller(), page_token)
+        self.hand_access(visit, grant)
+        visit.identity = Identity(grant.account, grant.access.claims)
+        identity: Identity = visit.identity
+        return identity
+
+    def hand_access(self, visit: Visit, grant: Grant) -> None:
+        """Give the visitor a new access cookie."""
+        visit.answers.append(self._cookies.write("access", grant.access.token, grant.access.expires_in))
+
+    async def session_to_end(self, visit: Visit) -> str | None:
+        """Return the session that a sign-out is about: the bearer's, else the one the cookies name."""
+        if visit.bearer is None:
+            return self.named_session(visit)
+        try:
+            return (await self.admit(visit)).session_id
+        except NotSignedIn:
+            return None
+
+    def named_session(self, visit: Visit) -> str | None:
+        """Return the session that the request's cookies genuinely name, alive or not."""
+        named = self._sessions.named_by(
+            page_token=self._cookies.read(visit, "session"), refresh_token=self._cookies.read(visit, "refresh")
+        )
+        if named is not None:
+            return named
+        token = self._cookies.read(visit, "access")
+        if token is None:
+            return None
+        try:
+            return self._tokens.read(token, self._clock.now() / 1000).sid
+        except TokenRefused:
+            return None
+
+    def device_of(self, visit: Visit) -> str | None:
+        """Return the device that a genuine device cookie names."""
+        text = self._cookies.read(visit, "device")
+        fields = self._macs.read(DEVICE, text, 1) if text else None
+        return fields[0] if fields else None
+
+
+class CookieHandover:
+    """Puts a grant into the visitor's cookies, and takes it out again."""
+
+    def __init__(
+        self, cookies: Cookies, csrf: Csrf, macs: Macs, settings: SessionSettings, cookie_settings: CookieSettings
+    ) -> None:
+        self._cookies = cookies
+        self._csrf = csrf
+        self._macs = macs
+        self._idle = int(settings.idle_lifetime.total_seconds())
+        self._device = int(cookie_settings.device_lifetime.total_seconds())
+
+    def device_for(self, visit: Visit, now: int) -> str:
+        """Return the visitor's device, naming a new one if they show none."""
+        if visit.device_id is None:
+            visit.device_id = new_id(now)
+        return visit.device_id
+
+    def give(self, visit: Visit, grant: Grant) -> None:
+        """Set every cookie of a session, and a CSRF token bound to it."""
+        write = self._cookies.write
+        visit.answers += [
+            write("access", grant.access.token, grant.access.expires_in),
+            write("refresh", grant.refresh_token, self._idle),
+            write("session", grant.page_token, self._idle),
+            self._csrf.issue(grant.session.id)[1],
+        ]
+        if grant.session.device_id is not None:
+            write_device = self._macs.write(DEVICE, grant.session.device_id)
+            visit.answers.append(write("device", write_device, self._device))
+
+    def take(self, visit: Visit) -> None:
+        """Clear every cookie of a session; the device stays known."""
+        visit.answers += [self._cookies.clear(kind) for kind in ("access", "refresh", "session", "csrf")]

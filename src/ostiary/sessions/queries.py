@@ -1,0 +1,133 @@
+"""Named statements on sessions."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import bindparam, case, delete, insert, select, update
+
+from ostiary.core.clock import Millis
+from ostiary.core.db import Query
+from ostiary.sessions.models import sessions
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A signed-in device.
+
+    Attributes:
+        generation: Which refresh token is the current one; the only trace of all of them (D2).
+        refreshed_by: Device cookie of whoever advanced the generation last, if they showed one.
+        methods: How the person proved who they are, parted by spaces (RFC 8176 `amr`).
+    """
+
+    id: str
+    account_id: str
+    account_epoch: int
+    generation: int
+    refreshed_at: Millis
+    refreshed_by: str | None
+    started_at: Millis
+    authenticated_at: Millis
+    methods: str
+    seen_at: Millis
+    idle_ends_at: Millis
+    ends_at: Millis
+    ended_at: Millis | None
+    end_reason: str | None
+    device_id: str | None
+    address: str | None
+    agent: str
+
+    def lives(self, now: Millis) -> bool:
+        """Return whether this session was neither ended nor outlived."""
+        return self.ended_at is None and now < self.idle_ends_at and now < self.ends_at
+
+
+class SessionId(msgspec.Struct, frozen=True):
+    """A session's id alone."""
+
+    id: str
+
+
+START = Query(insert(sessions).values({column.name: bindparam(column.name) for column in sessions.columns}))
+
+BY_ID = Query(select(sessions).where(sessions.c.id == bindparam("session_id")), Session)
+
+_ALIVE = (
+    sessions.c.ended_at.is_(None),
+    sessions.c.idle_ends_at > bindparam("now"),
+    sessions.c.ends_at > bindparam("now"),
+)
+
+_IDLE_END = case(
+    (sessions.c.ends_at < bindparam("idle_ends_at"), sessions.c.ends_at), else_=bindparam("idle_ends_at")
+)
+
+ADVANCE = Query(
+    update(sessions)
+    .where(
+        sessions.c.id == bindparam("session_id"),
+        sessions.c.generation == bindparam("presented"),  # the database picks one winner (D10)
+        *_ALIVE,
+    )
+    .values(
+        generation=sessions.c.generation + 1, refreshed_at=bindparam("now"), refreshed_by=bindparam("device"),
+        seen_at=bindparam("now"), idle_ends_at=_IDLE_END,
+    )
+    .returning(*sessions.columns),
+    Session,
+)  # fmt: skip
+
+RESUME = Query(
+    update(sessions)
+    .where(sessions.c.id == bindparam("session_id"), *_ALIVE)
+    .values(seen_at=bindparam("now"), idle_ends_at=_IDLE_END)
+    .returning(*sessions.columns),
+    Session,
+)
+
+REAUTHENTICATE = Query(
+    update(sessions)
+    .where(sessions.c.id == bindparam("session_id"), *_ALIVE)
+    .values(authenticated_at=bindparam("now"))
+    .returning(*sessions.columns),
+    Session,
+)
+
+KNOWS_DEVICE = Query(
+    select(sessions.c.id)
+    .where(sessions.c.account_id == bindparam("account_id"), sessions.c.device_id == bindparam("device_id"))
+    .limit(1),
+    SessionId,
+)
+
+END = Query(
+    update(sessions)
+    .where(
+        sessions.c.id == bindparam("session_id"),
+        sessions.c.account_id == bindparam("of_account"),
+        sessions.c.ended_at.is_(None),
+    )
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
+)
+
+END_OTHERS = Query(
+    update(sessions)
+    .where(
+        sessions.c.account_id == bindparam("of_account"),
+        sessions.c.id != bindparam("keep"),
+        sessions.c.ended_at.is_(None),
+    )
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
+    .returning(sessions.c.id),
+    SessionId,
+)
+
+LIVING = Query(
+    select(sessions)
+    .where(sessions.c.account_id == bindparam("account_id"), *_ALIVE)
+    .order_by(sessions.c.seen_at.desc(), sessions.c.id)
+    .limit(200),
+    Session,
+)
+
+PRUNE = Query(delete(sessions).where(sessions.c.ends_at < bindparam("before")))

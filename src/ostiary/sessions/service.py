@@ -1,0 +1,224 @@
+"""Signed-in devices: started, refreshed, listed, ended."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ostiary.accounts import Account, Accounts, describe_agent
+from ostiary.core.clock import Millis, millis
+from ostiary.core.secrets import Macs, new_id
+from ostiary.sessions import queries
+from ostiary.sessions.errors import NoSuchSession, RefreshRefused, RefreshTokenReplayed
+from ostiary.sessions.queries import Session
+from ostiary.sessions.tokens import AccessGrant, Minter
+
+if TYPE_CHECKING:
+    from ostiary.core.caller import Caller
+    from ostiary.core.db import Database, Unit
+    from ostiary.sessions.settings import SessionSettings
+
+REFRESH, PAGE = "refresh token", "page session"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a person holds who has just signed in or refreshed."""
+
+    account: Account
+    session: Session
+    access: AccessGrant
+    refresh_token: str
+    page_token: str
+
+
+class Sessions:
+    """One row for each signed-in device; everything else hangs on its id (D1)."""
+
+    def __init__(
+        self, database: Database, accounts: Accounts, macs: Macs, minter: Minter, settings: SessionSettings
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._macs = macs
+        self._minter = minter
+        self._settings = settings
+
+    async def start(
+        self, unit: Unit, account: Account, *, methods: tuple[str, ...], device_id: str | None
+    ) -> Session:
+        """Sign a device in. The caller has proven who they are just now, by `methods`."""
+        now = unit.now
+        ends_at = now + millis(self._settings.lifetime)
+        session = Session(
+            id=new_id(now), account_id=account.id, account_epoch=account.epoch, generation=1, refreshed_at=now,
+            refreshed_by=device_id, started_at=now, authenticated_at=now, methods=" ".join(methods), seen_at=now,
+            idle_ends_at=min(ends_at, now + millis(self._settings.idle_lifetime)), ends_at=ends_at, ended_at=None,
+            end_reason=None, device_id=device_id, address=unit.caller.address,
+            agent=describe_agent(unit.caller.agent),
+        )  # fmt: skip
+        await unit.run(queries.START, **{name: getattr(session, name) for name in Session.__struct_fields__})
+        unit.note("session.started", account.id, session_id=session.id, methods=list(methods))
+        return session
+
+    def grant(self, account: Account, session: Session) -> Grant:
+        """Return the tokens of a session as it is now; signs, writes nothing."""
+        return Grant(
+            account, session, self._minter.mint(account, session, self._database.clock.now()),
+            self._macs.write(REFRESH, session.id, str(session.generation)), self._macs.write(PAGE, session.id),
+        )  # fmt: skip
+
+    async def refresh(self, caller: Caller, presented: str) -> Grant:
+        """Exchange a refresh token for its successor.
+
+        The token proves itself before the database is asked. The direct
+        predecessor, shown within the grace by a racing tab, yields the very
+        same successor; whatever is older, or later, betrays a copy (D2).
+
+        Raises:
+            RefreshRefused: The token proves nothing, or its session is over.
+            RefreshTokenReplayed: Theft: the session is ended and its owner told.
+        """
+        fields = self._macs.read(REFRESH, presented, 2)
+        if fields is None or not fields[1].isdigit():
+            raise RefreshRefused
+        session_id, generation = fields[0], int(fields[1])
+        now = self._database.clock.now()
+        session = await self._database.find(
+            queries.ADVANCE, session_id=session_id, presented=generation, now=now, device=caller.device_id,
+            idle_ends_at=now + millis(self._settings.idle_lifetime),
+        )  # fmt: skip
+        if session is None:
+            session = await self._graced(caller, session_id, generation)
+        return self.grant(await self._owner(session), session)
+
+    async def resume(self, caller: Caller, page_token: str) -> Grant:
+        """Return fresh tokens for a hosted page whose access cookie has run out.
+
+        Raises:
+            RefreshRefused: The cookie proves nothing, or its session is over.
+        """
+        fields = self._macs.read(PAGE, page_token, 1)
+        if fields is None:
+            raise RefreshRefused
+        now = self._database.clock.now()
+        session = await self._database.find(
+            queries.RESUME, session_id=fields[0], now=now, idle_ends_at=now + millis(self._settings.idle_lifetime)
+        )
+        if session is None:
+            raise RefreshRefused
+        return self.grant(await self._owner(session), session)
+
+    def named_by(self, *, refresh_token: str | None = None, page_token: str | None = None) -> str | None:
+        """Return the session that a genuine token names, whether or not it lives; for signing out."""
+        for purpose, text, count in ((REFRESH, refresh_token, 2), (PAGE, page_token, 1)):
+            fields = self._macs.read(purpose, text, count) if text else None
+            if fields is not None:
+                return fields[0]
+        return None
+
+    async def reauthenticate(self, unit: Unit, session_id: str) -> Session:
+        """Note that the person behind a session has just proven who they are again.
+
+        Raises:
+            NoSuchSession: It has ended in the meantime.
+        """
+        session = await unit.find(queries.REAUTHENTICATE, session_id=session_id, now=unit.now)
+        if session is None:
+            raise NoSuchSession
+        return session
+
+    async def knows_device(self, unit: Unit, account_id: str, device_id: str) -> bool:
+        """Return whether this device has been signed in to the account before."""
+        return await unit.find(queries.KNOWS_DEVICE, account_id=account_id, device_id=device_id) is not None
+
+    async def listed(self, account_id: str) -> list[Session]:
+        """Return the living sessions of an account, the last used first."""
+        account = await self._accounts.remembered(account_id)
+        found = await self._database.all(queries.LIVING, account_id=account_id, now=self._database.clock.now())
+        return [session for session in found if account and session.account_epoch == account.epoch]
+
+    async def end(self, caller: Caller, account_id: str, session_id: str, reason: str = "ended") -> None:
+        """End one session of an account.
+
+        Raises:
+            NoSuchSession: It is not a living session of this account.
+        """
+        async with self._database.unit(caller) as unit:
+            if not await self.end_one(unit, account_id, session_id, reason):
+                raise NoSuchSession
+
+    async def end_all_others(self, caller: Caller) -> int:
+        """End every session of the caller's account but the caller's own; return how many."""
+        async with self._database.unit(caller) as unit:
+            return await self.end_others(unit, caller.account_id or "", caller.session_id or "", "ended-by-owner")
+
+    async def end_one(self, unit: Unit, account_id: str, session_id: str, reason: str) -> bool:
+        """End one session as part of a unit; False if it was not alive."""
+        ended = await unit.run(
+            queries.END, session_id=session_id, of_account=account_id, now=unit.now, reason=reason
+        )
+        if ended:
+            unit.note("session.ended", account_id, session_id=session_id, reason=reason)
+            unit.signal("session", session_id)
+        return bool(ended)
+
+    async def end_others(self, unit: Unit, account_id: str, keep: str, reason: str) -> int:
+        """End every session of an account but one; return how many. `keep` may be empty: all end."""
+        ended = await unit.all(queries.END_OTHERS, of_account=account_id, keep=keep, now=unit.now, reason=reason)
+        for session in ended:
+            unit.note("session.ended", account_id, session_id=session.id, reason=reason)
+            unit.signal("session", session.id)
+        return len(ended)
+
+    async def sign_out(self, caller: Caller, session_id: str | None) -> None:
+        """End the session that a genuine token names; nothing happens if it is over already."""
+        if session_id is None:
+            return
+        async with self._database.unit(caller) as unit:
+            session = await unit.find(queries.BY_ID, session_id=session_id)
+            if session is not None:
+                await self.end_one(unit, session.account_id, session.id, "signed-out")
+
+    async def find(self, session_id: str) -> Session | None:
+        """Return a session as stored, or None."""
+        return await self._database.find(queries.BY_ID, session_id=session_id)
+
+    async def prune(self) -> int:
+        """Delete rows of sessions whose longest life was over a month ago."""
+        return await self._database.run(queries.PRUNE, before=self._database.clock.now() - 30 * 86_400_000)
+
+    async def _owner(self, session: Session) -> Account:
+        """Return whose session it is, if the account still stands where it stood (D13)."""
+        account = await self._accounts.remembered(session.account_id)
+        if account is None or not account.is_alive or account.epoch != session.account_epoch:
+            raise RefreshRefused
+        return account
+
+    async def _graced(self, caller: Caller, session_id: str, generation: int) -> Session:
+        async with self._database.unit(caller) as unit:
+            session = await unit.find(queries.BY_ID, session_id=session_id)
+            if session is None or not session.lives(unit.now) or generation >= session.generation:
+                raise RefreshRefused
+            if self._is_racing_tab(session, generation, caller, unit.now):
+                unit.note("session.grace_used", session.account_id, session_id=session_id)
+                return session
+            await self._end_stolen(unit, session)
+            raise RefreshTokenReplayed
+
+    def _is_racing_tab(self, session: Session, generation: int, caller: Caller, now: Millis) -> bool:
+        if generation != session.generation - 1 or now - session.refreshed_at > millis(self._settings.refresh_grace):
+            return False
+        if not self._settings.refresh_grace:
+            return False
+        # Where the winner showed a device cookie, its racing tab shows the same one.
+        winner, racer = session.refreshed_by or "", caller.device_id or ""
+        return not winner or hmac.compare_digest(winner, racer)
+
+    async def _end_stolen(self, unit: Unit, session: Session) -> None:
+        unit.note("session.theft_detected", session.account_id, session_id=session.id)
+        await self.end_one(unit, session.account_id, session.id, "stolen")
+        unit.later(
+            "letter", kind="session_stolen", account_id=session.account_id, agent=session.agent, when=unit.now
+        )

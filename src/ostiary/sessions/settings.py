@@ -1,0 +1,25 @@
+"""How long anybody stays signed in, and how that is carried."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SessionSettings(BaseModel):
+    """Lifetimes of sessions and tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    access_lifetime: timedelta = Field(timedelta(minutes=15), description="How long an access token is good.")
+    idle_lifetime: timedelta = Field(timedelta(days=7), description="A session unused for so long ends.")
+    lifetime: timedelta = Field(
+        timedelta(days=30), description="A session ends after so long however much it is used (SP 800-63B AAL1)."
+    )
+    refresh_grace: timedelta = Field(
+        timedelta(seconds=10),
+        description="How long the last refresh token still yields the same successor to a racing tab; 0 is never.",
+    )
+    audience: str | None = Field(None, description="`aud` of access tokens; default is the issuer.")
+    client_id: str = Field("ostiary", description="`client_id` of tokens for the house's own pages and API.")
+    legacy_claims: bool = Field(False, description="Add `user_id` and `token_type` for older consumers.")

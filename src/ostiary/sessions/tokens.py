@@ -1,0 +1,57 @@
+"""Access tokens: what a session's bearer shows with each request (RFC 9068)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ostiary.client import ACCESS_TYP, AccessClaims
+from ostiary.client.jws import sign
+
+if TYPE_CHECKING:
+    from ostiary.accounts import Account
+    from ostiary.core.clock import Millis
+    from ostiary.keys import Keys
+    from ostiary.sessions.queries import Session
+    from ostiary.sessions.settings import SessionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class AccessGrant:
+    """A signed access token, its id, and how many seconds it lives."""
+
+    token: str
+    jti: str
+    expires_in: int
+    claims: AccessClaims
+
+
+class Minter:
+    """Signs access tokens; the last word on what they say."""
+
+    def __init__(self, keys: Keys, issuer: str, settings: SessionSettings) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._settings = settings
+        self._lifetime = int(settings.access_lifetime.total_seconds())
+
+    @property
+    def audience(self) -> str:
+        """Whom the tokens are for: the issuer itself, unless set."""
+        return self._settings.audience or self._issuer
+
+    def mint(self, account: Account, session: Session, now: Millis) -> AccessGrant:
+        """Return a new access token for a session, never outliving it."""
+        issued = now // 1000
+        expires = min(issued + self._lifetime, -(-session.ends_at // 1000))
+        claims = AccessClaims(
+            iss=self._issuer, sub=account.id, aud=(self.audience,), exp=expires, iat=issued,
+            jti=secrets.token_urlsafe(16), sid=session.id, client_id=self._settings.client_id, epoch=account.epoch,
+            username=account.username, email=account.email, email_verified=account.email_verified, permissions=(),
+            amr=tuple(session.methods.split()), auth_time=session.authenticated_at // 1000,
+        )  # fmt: skip
+        said = claims.to_claims()
+        if self._settings.legacy_claims:
+            said |= {"user_id": account.id, "token_type": "access"}
+        return AccessGrant(sign(said, self._keys.signer(), ACCESS_TYP), claims.jti, max(0, expires - issued), claims)

@@ -1,0 +1,123 @@
+"""Every setting of the house: composed from each room's section, read from a file and the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ostiary.accounts.settings import AccountSettings
+from ostiary.core.errors import Misconfigured
+from ostiary.core.hashing import HashingSettings
+from ostiary.keys.settings import KeySettings
+from ostiary.mail.settings import MailSettings
+from ostiary.passwords.policy import PasswordSettings
+from ostiary.protection.settings import ProtectionSettings
+from ostiary.sessions.settings import SessionSettings
+from ostiary.web.settings import WebSettings
+
+FILE_NAME = "ostiary.toml"
+ENVIRONMENT = "OSTIARY_"
+NOT_SETTINGS = frozenset({"OSTIARY_DATA"})
+
+
+class StorageSettings(BaseModel):
+    """Where records are kept, and how processes hear of each other."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    database: str | None = Field(
+        None, repr=False,
+        description="`postgresql://user@host/name`, or `sqlite:///path`; default an SQLite file in the data folder.",
+    )  # fmt: skip
+    largest_pool: int = Field(10, ge=2, le=100, description="PostgreSQL connections of each process at most.")
+    push: Literal["database", "valkey"] = Field(
+        "database", description="What wakes other processes: PostgreSQL's own NOTIFY, or Valkey."
+    )
+    valkey: str | None = Field(None, repr=False, description="`valkey://host:port/0` or `unix://path`, where used.")
+
+
+class Settings(BaseModel):
+    """All sections; each is documented with its room."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    web: WebSettings = Field(default_factory=WebSettings, description="Origin, cookies, proxies, bounds.")
+    storage: StorageSettings = Field(default_factory=StorageSettings, description="Database and change feed.")
+    keys: KeySettings = Field(default_factory=KeySettings, description="Keys and the root secret.")
+    sessions: SessionSettings = Field(default_factory=SessionSettings, description="Lifetimes of sessions and tokens.")
+    accounts: AccountSettings = Field(default_factory=AccountSettings, description="Names and addresses.")
+    passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
+    hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
+    protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
+    mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
+
+
+def load(data: Path, overrides: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of a data folder: its `ostiary.toml`, over that the environment, over that `overrides`.
+
+    `OSTIARY_WEB__PUBLIC_URL` is the environment's word for `public_url` in the
+    section `[web]`; lists and tables are written there as JSON.
+
+    Raises:
+        Misconfigured: A setting is unknown, or unsafe; names it and says what to do.
+    """
+    found: dict[str, Any] = {}
+    path = data / FILE_NAME
+    if path.exists():
+        try:
+            found = tomllib.loads(path.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+            raise Misconfigured(f"{path} is not TOML: {wrong}") from None
+    _merge(found, _from_environment(os.environ if environment is None else environment))
+    _merge(found, overrides or {})
+    try:
+        return Settings.model_validate(found)
+    except ValidationError as wrong:
+        raise Misconfigured("\n".join(_explained(error) for error in wrong.errors(include_input=False))) from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in environment.items():
+        if not name.startswith(ENVIRONMENT) or name in NOT_SETTINGS or not text:
+            continue
+        *sections, last = name.removeprefix(ENVIRONMENT).lower().split("__")
+        if not sections:
+            if last in Settings.model_fields:
+                raise Misconfigured(f"{name}: write {name}__SETTING, or use {FILE_NAME}")
+            if last.startswith(("test_", "without", "chromium", "bench_")):
+                continue  # of the test suite
+            raise Misconfigured(f"{name} is no setting: names look like OSTIARY_WEB__PUBLIC_URL")
+        place = found
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[last] = _value(text)
+    return found
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - whatever JSON says
+    try:
+        return json.loads(text) if text[:1] in "[{" else text
+    except ValueError:
+        return text
+
+
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _explained(error: Any) -> str:  # noqa: ANN401 - pydantic's error dict
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{name} is no setting of Ostiary: remove it, or correct its name (docs/reference/settings.md)"
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,73 @@
+"""The client's address, believed only as far as trusted proxies vouch for it (D6)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+
+_FORWARDED_FOR = re.compile(r'(?:^|;)\s*for=(?:"([^"]*)"|([^";,\s]*))', re.IGNORECASE)
+MOST_HOPS = 20
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> Address | None:
+    """Return the address in a text, a mapped IPv4 address as IPv4, or None."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def counted(text: str) -> str:
+    """Return what limits count under: an IPv4 address, or an IPv6 network of 64 bits."""
+    address = parsed(text)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address) if address else "unknown"
+
+
+class ClientAddress:
+    """Finds who is at the other end, walking from the right past trusted proxies.
+
+    The last address that no trusted proxy owns is the client. What stands left
+    of it was written by the client and may say anything.
+    """
+
+    def __init__(self, trusted_proxies: tuple[str, ...], header: str) -> None:
+        self._trusted = tuple(ip_network(network) for network in trusted_proxies)
+        self.header = header.encode()
+
+    def find(self, peer: str | None, forwarded: str | None) -> str | None:
+        """Return the client's address in canonical text, or None where it cannot be known."""
+        address = parsed(peer) if peer else None
+        if address is None:
+            return None
+        if not self._trusted or forwarded is None or not self._trusts(address):
+            return str(address)
+        for hop in reversed(self._hops(forwarded)):
+            claimed = parsed(hop)
+            if claimed is None:
+                return None  # a trusted proxy would not write this: the truth is unknown
+            address = claimed
+            if not self._trusts(address):
+                break
+        return str(address)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address.version == network.version and address in network for network in self._trusted)
+
+    def _hops(self, forwarded: str) -> list[str]:
+        elements = forwarded.split(",")[-MOST_HOPS:]
+        if self.header != b"forwarded":
+            return elements
+        found = [_FORWARDED_FOR.search(element) for element in elements]
+        return [(match[1] or match[2] or "") if match else "" for match in found]

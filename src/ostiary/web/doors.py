@@ -1,0 +1,235 @@
+"""Doors for routes: who asks, which service answers, and JSON that is read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, TypeVar
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+
+from ostiary.core.caller import Caller
+from ostiary.web.cookies import Cookies
+from ostiary.web.csrf import Csrf
+from ostiary.web.headers import page_policy
+from ostiary.web.problems import MediaTypeUnsupported
+from ostiary.web.render import Renderer
+from ostiary.web.settings import WebSettings
+from ostiary.web.strict_json import loads
+from ostiary.web.visit import Visit
+
+T = TypeVar("T")
+API_PREFIX = "/api/v1/auth"
+PAGE_PREFIX = "/auth"
+
+
+class SignedIn(Protocol):
+    """Whom a credential names, once it is verified."""
+
+    @property
+    def account_id(self) -> str:
+        """The account."""
+        ...
+
+    @property
+    def session_id(self) -> str:
+        """The session that the credential hangs on."""
+        ...
+
+
+class Guard(Protocol):
+    """Looks at credentials; the sessions' room keeps the real one."""
+
+    async def identify(self, visit: Visit) -> SignedIn | None:
+        """Return whom the request's credential names, or None if it shows none.
+
+        Raises:
+            Problem: It shows one that proves nothing.
+        """
+        ...
+
+    async def admit(self, visit: Visit) -> SignedIn:
+        """Return whom the request's credential names.
+
+        Raises:
+            Problem: It shows none, or one that proves nothing.
+        """
+        ...
+
+    async def admit_page(self, visit: Visit) -> SignedIn:
+        """As `admit`, for hosted pages, whose own cookie outlives the access token.
+
+        Raises:
+            Problem: Neither proves anything.
+        """
+        ...
+
+    async def session_to_end(self, visit: Visit) -> str | None:
+        """Return the session that a sign-out is about, or None."""
+        ...
+
+    def named_session(self, visit: Visit) -> str | None:
+        """Return the session that the request's cookies genuinely name, alive or not."""
+        ...
+
+    def device_of(self, visit: Visit) -> str | None:
+        """Return the device that a genuine device cookie names."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What routes need of the web's own parts."""
+
+    guard: Guard
+    cookies: Cookies
+    csrf: Csrf
+    settings: WebSettings
+    renderer: Renderer
+
+
+class Strict(BaseModel):
+    """A body: unknown fields are refused, types are not bent."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def visit_in(request: Request) -> Visit:
+    """Return what the gate knows of this request."""
+    visit: Visit = request.scope["ostiary"]
+    return visit
+
+
+def edge_in(request: Request) -> Edge:
+    """Return the edge of the house that serves this request."""
+    edge: Edge = request.app.state.edge
+    return edge
+
+
+def service(kind: type[T]) -> Any:  # noqa: ANN401 - stands in an Annotated
+    """Return a dependency that yields the house's one service of a kind."""
+
+    def find(request: Request) -> T:
+        found: T = request.app.state.services[kind]
+        return found
+
+    return Depends(find)
+
+
+def any_caller(request: Request) -> Caller:
+    """Return who asks, without asking for proof."""
+    visit = visit_in(request)
+    visit.device_id = edge_in(request).guard.device_of(visit)
+    return visit.caller()
+
+
+async def signed_in_caller(request: Request) -> Caller:
+    """Return who asks, from a verified credential.
+
+    Raises:
+        Problem: There is none.
+    """
+    visit, edge = visit_in(request), edge_in(request)
+    identity = await edge.guard.admit(visit)
+    visit.device_id = edge.guard.device_of(visit)
+    return visit.caller(identity.account_id, identity.session_id)
+
+
+async def page_caller(request: Request) -> Caller:
+    """Return who looks at a hosted page.
+
+    Raises:
+        Problem: They are not signed in; the page's answer is the way to sign in.
+    """
+    visit, edge = visit_in(request), edge_in(request)
+    identity = await edge.guard.admit_page(visit)
+    visit.device_id = edge.guard.device_of(visit)
+    return visit.caller(identity.account_id, identity.session_id)
+
+
+PageCaller = Annotated[Caller, Depends(page_caller)]
+AnyCaller = Annotated[Caller, Depends(any_caller)]
+SignedInCaller = Annotated[Caller, Depends(signed_in_caller)]
+TheVisit = Annotated[Visit, Depends(visit_in)]
+TheEdge = Annotated[Edge, Depends(edge_in)]
+
+
+def refuse_foreign_pages(request: Request) -> None:
+    """Check an API request against forgery by another site's page (R19)."""
+    visit, edge = visit_in(request), edge_in(request)
+    edge.csrf.check(visit, edge.guard.named_session(visit))
+
+
+async def refuse_foreign_forms(request: Request) -> None:
+    """Check a page's form against forgery by another site's page (R19)."""
+    visit, edge = visit_in(request), edge_in(request)
+    if request.method != "POST":
+        return
+    edge.csrf.check_origin(visit)
+    form = await request.form(max_files=0, max_fields=20)
+    submitted = form.get("csrf_token")
+    edge.csrf.check(visit, edge.guard.named_session(visit), submitted if isinstance(submitted, str) else "")
+
+
+class StrictRoute(APIRoute):
+    """Reads JSON bodies strictly, before anything else looks at them."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the framework's handler behind a strict reader."""
+        handle = super().get_route_handler()
+        reads_body = self.body_field is not None
+
+        async def strictly(request: Request) -> Response:
+            if reads_body:
+                await read_json(request)
+            return await handle(request)
+
+        return strictly
+
+
+async def read_json(request: Request) -> None:
+    """Parse the body where the framework will look for it.
+
+    Raises:
+        MediaTypeUnsupported: It is not declared as JSON.
+        MalformedJSON: It is not strict JSON.
+    """
+    raw = await request.body()
+    if not raw:
+        return
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise MediaTypeUnsupported
+    request._json = loads(raw)  # type: ignore[attr-defined]  # noqa: SLF001 - where Request.json() keeps its answer
+
+
+def api_router(tag: str) -> APIRouter:
+    """Return a router for JSON: strict bodies, and forgery refused on every unsafe method."""
+    return APIRouter(
+        prefix=API_PREFIX, tags=[tag], route_class=StrictRoute, dependencies=[Depends(refuse_foreign_pages)]
+    )
+
+
+def page_router() -> APIRouter:
+    """Return a router for pages: forms only, and forgery refused."""
+    return APIRouter(prefix=PAGE_PREFIX, include_in_schema=False, dependencies=[Depends(refuse_foreign_forms)])
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: object) -> Response:
+    """Render a template as an answer with its own policy, and see that the visitor holds a CSRF token."""
+    visit, edge = visit_in(request), edge_in(request)
+    token, cookie = edge.csrf.token_for(visit, edge.guard.named_session(visit))
+    shown = {"csrf_token": token, "account": None, "flash": None} | context
+    html = edge.renderer.page(template, nonce=visit.nonce, **shown)
+    response = Response(html, status, media_type="text/html; charset=utf-8")
+    response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce)))
+    if cookie is not None:
+        visit.answers.append(cookie)
+    return response
+
+
+def see_other(path: str) -> Response:
+    """Redirect after a form: always 303, so that no credentials are sent twice (RFC 9700 section 4.12)."""
+    return Response(status_code=303, headers={"location": path})

@@ -1,0 +1,16 @@
+"""Where a page may send somebody: to paths of our own, by a grammar and not by a parser (R30)."""
+
+from __future__ import annotations
+
+import re
+
+_OWN_PATH = re.compile(r"(?:/[A-Za-z0-9_-]{1,64}){1,8}/?")
+
+
+def own_path(text: str | None, default: str) -> str:
+    """Return the text if it is a plain path of our own, else the default.
+
+    No scheme, host, backslash, dot, query or encoding can pass: what browsers
+    read as another place holds one of them, or begins with two slashes.
+    """
+    return text if text is not None and _OWN_PATH.fullmatch(text) else default

@@ -1,0 +1,117 @@
+"""One request, as the edge has understood it; what every door looks at."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ostiary.core.caller import Caller
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LONGEST_AGENT = 400
+_process = secrets.token_hex(4)
+_numbers = itertools.count(secrets.randbelow(1 << 20))
+
+
+class Visit:
+    """What the edge knows of one request; kept in `scope["ostiary"]`.
+
+    Attributes:
+        headers: By lower-case name; of a header sent twice the last value, and its name in `doubled`.
+        address: Client address in canonical text, or None where unknown.
+        answers: Headers that the answer shall carry whatever shape it takes, such as cookies.
+        nonce: For this answer's Content-Security-Policy.
+    """
+
+    __slots__ = ("_cookies", "_nonce", "address", "answers", "device_id", "doubled", "headers", "identity", "method", "path", "request_id")
+
+    def __init__(self, scope: Scope, address: str | None) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.doubled: frozenset[bytes] = frozenset()
+        if len(headers) != len(scope["headers"]):
+            seen: set[bytes] = set()
+            self.doubled = frozenset(name for name, _ in scope["headers"] if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        self.headers = headers
+        self.address = address
+        self.request_id = f"{_process}{next(_numbers):08x}"
+        self.answers: list[tuple[bytes, bytes]] = []
+        self.device_id: str | None = None
+        self.identity: Any = None
+        self._cookies: dict[str, str] | None = None
+        self._nonce: str | None = None
+
+    @property
+    def nonce(self) -> str:
+        """A value that this answer's scripts and policy share, and nobody can guess."""
+        if self._nonce is None:
+            self._nonce = secrets.token_urlsafe(16)
+        return self._nonce
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Cookies by name; of two with one name neither counts, and none beside an Authorization header.
+
+        A request that shows a bearer token is exempt from the CSRF check, so it
+        must not be able to act by cookie.
+        """
+        if self._cookies is None:
+            raw = self.headers.get(b"cookie")
+            if raw is None or b"cookie" in self.doubled or b"authorization" in self.headers:
+                self._cookies = {}
+            else:
+                self._cookies = parsed_cookies(raw)
+        return self._cookies
+
+    @property
+    def bearer(self) -> str | None:
+        """The token of an `Authorization: Bearer` header, "" if it is another or a broken one, None without."""
+        raw = self.headers.get(b"authorization")
+        if raw is None:
+            return None
+        if b"authorization" in self.doubled:
+            return ""
+        scheme, _, token = raw.partition(b" ")
+        return token.decode("latin-1") if scheme.lower() == b"bearer" else ""
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's text, or None."""
+        raw = self.headers.get(name)
+        return None if raw is None else raw.decode("latin-1")
+
+    def caller(self, account_id: str | None = None, session_id: str | None = None) -> Caller:
+        """Return who asks, for units and the journal."""
+        agent = self.headers.get(b"user-agent")
+        return Caller(
+            self.request_id, self.address, agent[:LONGEST_AGENT].decode("latin-1") if agent else None, account_id,
+            session_id, self.device_id,
+        )  # fmt: skip
+
+
+def parsed_cookies(raw: bytes) -> dict[str, str]:
+    """Return the cookies of a header by name, leaving out each name that comes twice (RFC 6265)."""
+    found: dict[str, str] = {}
+    doubled: list[str] = []
+    for part in raw.decode("latin-1").split(";"):
+        name, equals, value = part.strip().partition("=")
+        if equals:
+            if name in found:
+                doubled.append(name)
+            found[name] = value
+    for name in doubled:
+        found.pop(name, None)
+    return found
+
+
+def visit_of(scope: Scope) -> Visit:
+    """Return the visit that the gate has put into a request's scope."""
+    visit: Visit = scope["ostiary"]
+    return visit

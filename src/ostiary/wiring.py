@@ -1,0 +1,218 @@
+"""Ostiary, wired: every part built once, in order. Read this first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ostiary.accounts import Accounts, OwnerLetters
+from ostiary.client import AccessTokens
+from ostiary.core.caller import HOUSE
+from ostiary.core.clock import Clock, SystemClock
+from ostiary.core.crypto import AccountKeys, Sealer
+from ostiary.core.db import Database, driver_for
+from ostiary.core.hashing import Hasher
+from ostiary.core.jobs import Outbox
+from ostiary.core.journal import Journal
+from ostiary.core.keyring import KeyRing
+from ostiary.core.limits import DatabaseLimiter, Limiter, MemoryLimiter
+from ostiary.core.onetime import OneTimeTokens
+from ostiary.core.secrets import Macs
+from ostiary.core.signals import Push, Signals
+from ostiary.keys import Keys, root_wrapper
+from ostiary.login import Login
+from ostiary.mail import Letters, Post, post_for
+from ostiary.migrations import migrate
+from ostiary.passwords import PasswordPolicy, Passwords
+from ostiary.protection import Protection
+from ostiary.registration import Registration
+from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
+from ostiary.settings import Settings, load
+from ostiary.web.cookies import Cookies
+from ostiary.web.csrf import Csrf
+
+if TYPE_CHECKING:
+    from ostiary.web.visit import App
+
+CLOCK_ALLOWANCE = timedelta(minutes=1)
+
+
+class Ostiary:
+    """The house: embedded in an application, or a server of its own.
+
+    Args:
+        settings: Every setting; `Ostiary.at` reads them from a folder.
+        data: Folder for all state: database, root secret, letters.
+        clock: Tells the time; tests bring one that they can turn.
+        post: Delivers letters; without one, what the settings say.
+    """
+
+    def __init__(
+        self, settings: Settings, data: Path, *, clock: Clock | None = None, post: Post | None = None
+    ) -> None:
+        self.settings = settings
+        self.data = data
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.clock = clock or SystemClock()
+        self.database_url = settings.storage.database or f"sqlite:///{data / 'ostiary.db'}"
+        driver = driver_for(self.database_url, largest_pool=settings.storage.largest_pool)
+        self.database = Database(driver, self.clock)
+
+        # What is remembered, and what must outlive an access token.
+        remember = settings.sessions.access_lifetime + CLOCK_ALLOWANCE
+        self.signals = Signals(self.database, remember=remember, push=self._push())
+        self.ring = KeyRing()
+        self.macs = Macs(self.ring, self.clock)
+        self.sealer = Sealer(self.ring, self.clock)
+        self.account_keys = AccountKeys(self.sealer)
+        self.journal = Journal(self.ring, self.clock, self.sealer, self.account_keys)
+        self.outbox = Outbox(self.database, self.sealer)
+        self.database.flushes = [self.outbox.flush, self.signals.flush, self.journal.flush]  # the journal last
+
+        self.keys = Keys(self.database, self.ring, self.signals, root_wrapper(settings.keys, data), settings.keys)
+        self.onetime = OneTimeTokens(self.macs)
+        self.hasher = Hasher(settings.hashing)
+        self.limiter = self._limiter()
+
+        self.letters = Letters(settings.web.product_name, settings.web.public_url)
+        self.post = post or post_for(settings.mail, data)
+
+        self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
+        self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox)
+
+        self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)
+        self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
+        self.keys.on_change(self.tokens.forget_all)
+        self.revocations = Revocations(self.signals, self.clock, remember)
+        self.sessions = Sessions(self.database, self.accounts, self.macs, self.minter, settings.sessions)
+
+        self.protection = Protection(self.database, self.limiter, self.macs, settings.protection)
+        self.passwords = Passwords(
+            self.database, self.accounts, self.sessions, self.protection, self.hasher,
+            PasswordPolicy(settings.passwords, settings.web.product_name),
+        )  # fmt: skip
+        self.login = Login(self.database, self.accounts, self.passwords, self.sessions, self.protection)
+        self.registration = Registration(
+            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
+            self.post, settings.accounts,
+        )  # fmt: skip
+        self.registration.serve(self.outbox)
+
+        self.cookies = Cookies(settings.web.cookies)
+        self.csrf = Csrf(self.macs, self.cookies, settings.web)
+        self.guard = SessionGuard(
+            self.tokens, self.keys, self.signals, self.revocations, self.accounts, self.sessions, self.macs,
+            self.cookies, self.clock,
+        )  # fmt: skip
+        self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
+        self._schedule()
+        self._app: App | None = None
+        self._is_open = False
+
+    @classmethod
+    def at(
+        cls, data: str | Path, *, clock: Clock | None = None, post: Post | None = None, **overrides: Mapping[str, Any]
+    ) -> Self:
+        """Return the house whose state lies in a folder, which is created if need be.
+
+        Args:
+            data: The folder; its `ostiary.toml` and the environment hold settings.
+            clock: Tells the time.
+            post: Delivers letters.
+            overrides: Settings by section, such as `web={"public_url": "https://login.example.org"}`.
+
+        Raises:
+            Misconfigured: A setting is unknown or unsafe.
+        """
+        folder = Path(data).absolute()
+        return cls(load(folder, overrides), folder, clock=clock, post=post)
+
+    async def open(self, *, work: bool = True) -> None:
+        """Bring the database up to date, load the keys, and begin to listen and to work.
+
+        Args:
+            work: Whether this process runs queued jobs and the schedule.
+
+        Raises:
+            DatabaseUnavailable: It cannot be reached.
+            Misconfigured: The root secret is not this database's.
+        """
+        if self._is_open:
+            return
+        await migrate(self.database_url)
+        await self.database.driver.open()
+        await self.keys.open(HOUSE)
+        await self.signals.start()
+        if work:
+            await self.outbox.start()
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of everything."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        await self.outbox.stop()
+        await self.signals.stop()
+        await self.hasher.close()
+        if closing := getattr(self.limiter, "close", None):
+            await closing()
+        await self.database.driver.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def app(self) -> App:
+        """The ASGI application of this house: API and pages."""
+        if self._app is None:
+            from ostiary.server import build  # noqa: PLC0415 - the web framework, for who serves
+
+            self._app = build(self)
+        return self._app
+
+    async def is_ready(self) -> bool:
+        """Return whether this process could answer a request safely now."""
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self.signals.refresh(), 2)
+            return self._is_open
+        return False
+
+    def _schedule(self) -> None:
+        every = self.outbox.every
+        every(timedelta(minutes=5), "keys", lambda: self.keys.tend(HOUSE))
+        every(timedelta(minutes=10), "lapse", lambda: self.accounts.lapse(HOUSE))
+        every(timedelta(minutes=10), "signals", self.signals.prune)
+        every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
+        every(timedelta(minutes=5), "counters", self.protection.prune)
+        every(timedelta(hours=6), "sessions", self.sessions.prune)
+
+    def _limiter(self) -> Limiter:
+        where = self.settings.protection.counters
+        if where == "memory":
+            return MemoryLimiter(self.clock)
+        if where == "valkey":
+            from ostiary.core.valkey import ValkeyLimiter  # noqa: PLC0415 - only who runs Valkey installs it
+
+            return ValkeyLimiter(self.settings.storage.valkey, self.clock)
+        return DatabaseLimiter(self.database)
+
+    def _push(self) -> Push | None:
+        storage = self.settings.storage
+        if storage.push == "valkey":
+            from ostiary.core.valkey import ValkeyPush  # noqa: PLC0415
+
+            return ValkeyPush(storage.valkey)
+        if self.database.driver.dialect == "postgresql":
+            from ostiary.core.db.postgres import PostgresPush  # noqa: PLC0415
+
+            return PostgresPush(self.database.driver)  # type: ignore[arg-type]
+        return None

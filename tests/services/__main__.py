@@ -1,0 +1,29 @@
+"""Say, as JSON, which parts are here and which are not: `python -m tests.services`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from tests.services.chromium import find_certutil, find_chromium
+from tests.services.parts import CERTUTIL, CHROMIUM, POSTGRESQL, VALKEY, version_of
+from tests.services.postgres import find_postgres
+from tests.services.valkey import find_valkey
+
+
+def survey() -> dict[str, str | None]:
+    """Return each part's version, or None for a part that is not here or does not start."""
+    chromium, postgres, valkey = find_chromium(), find_postgres(), find_valkey()
+    found: dict[str, str | None] = {
+        CHROMIUM.name: version_of(chromium) if chromium else None,
+        POSTGRESQL.name: version_of(postgres / "postgres") if postgres else None,
+        VALKEY.name: version_of(valkey) if valkey else None,
+    }
+    if sys.platform == "linux":  # elsewhere Chromium asks the system whom to trust
+        certutil = find_certutil()
+        found[CERTUTIL.name] = str(certutil) if certutil else None
+    return found
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(survey()) + "\n")

@@ -1,0 +1,61 @@
+"""Finds the Chromium that the browser tests drive."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.services.parts import version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The browser talks to this machine only: every other name fails to resolve.
+ARGUMENTS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1",
+    "--no-first-run",
+)
+
+
+def find_chromium() -> Path | None:
+    """Return the first Chromium that starts: the system's, else the one Playwright fetched."""
+    for candidate in chain(_on_path(), _in_applications(), _fetched_by_playwright()):
+        if version_of(candidate):
+            return candidate
+    return None
+
+
+def find_certutil() -> Path | None:
+    """Return NSS's certutil, which makes Chromium on Linux trust a test authority."""
+    found = shutil.which("certutil")
+    return Path(found) if found else None
+
+
+def _on_path() -> Iterator[Path]:
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        if found := shutil.which(name):
+            yield Path(found)
+
+
+def _in_applications() -> Iterator[Path]:
+    if platform.system() == "Darwin":
+        for name in ("Chromium", "Google Chrome"):
+            for home in (Path("/Applications"), Path.home() / "Applications"):
+                program = home / f"{name}.app" / "Contents" / "MacOS" / name
+                if program.exists():
+                    yield program
+
+
+def _fetched_by_playwright() -> Iterator[Path]:
+    mac = platform.system() == "Darwin"
+    cache = Path.home() / ("Library/Caches" if mac else ".cache") / "ms-playwright"
+    inside = "chrome-mac*/*.app/Contents/MacOS/*" if mac else "chrome-linux*/chrome"
+    yield from sorted(cache.glob(f"chromium-*/{inside}"), reverse=True)

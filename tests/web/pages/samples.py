@@ -1,0 +1,136 @@
+"""Every page in every state worth looking at, with the words a route would give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ostiary.web.render import Form
+
+NONCE = "c2FtcGxlLW5vbmNl"
+CSRF = "a-token-from-the-server"
+THEN = datetime(2026, 11, 22, 8, 13, 5, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Account:
+    username: str = "mira"
+    email: str = "mira.lindqvist@example.org"
+    email_verified: bool = True
+    full_name: str | None = "Mira Lindqvist"
+
+
+@dataclass(frozen=True)
+class Session:
+    id: str
+    agent: str
+    place: str | None
+    address: str
+    started_at: datetime
+    seen_at: datetime
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Letter:
+    id: str
+    to: str
+    subject: str
+    sent_at: datetime
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One page in one state."""
+
+    name: str
+    template: str
+    context: dict[str, Any]
+
+
+MIRA = Account()
+NEW = Account(
+    "jonas_w", "jonas@a-rather-long-host-name.with-some-more.example.org", email_verified=False, full_name=None
+)
+SESSIONS = [
+    Session(
+        "s1", "Safari on iPhone", "Uppsala, Sweden", "2001:db8:85a3::8a2e:370:7334", THEN - timedelta(days=9), THEN
+    ),
+    Session(
+        "s2", "Firefox on Linux", "Stockholm, Sweden", "192.0.2.44", THEN - timedelta(hours=30), THEN, current=True
+    ),
+    Session("s3", "Chrome on Windows", None, "198.51.100.7", THEN - timedelta(days=3), THEN - timedelta(days=2)),
+]
+LETTERS = [
+    Letter(
+        "l1", MIRA.email, "Confirm your address for Ostiary", THEN, "Hello mira,\n\nhttps://id.example.org/c?t=a&b=1.\n"
+    ),
+    Letter("l2", NEW.email, "Your password was changed", THEN - timedelta(days=1)),
+]
+REFUSED = Form(
+    values={"username": "admin", "email": "mira@", "full_name": "Mira"},
+    errors={
+        "username": ["This username is reserved."],
+        "email": ["The part after the @ is missing."],
+        "password": ["It holds your username.", "It is on the list of common passwords."],
+    },
+)
+
+
+def samples() -> list[Sample]:
+    """Return every state, each complete but for `nonce`."""
+    rows: list[tuple[str, str, dict[str, Any]]] = [
+        ("sign-in", "sign_in.html", {}),
+        ("sign-in-again", "sign_in.html", {"reason": "password-changed", "next": "/auth/account"}),
+        (
+            "sign-in-refused",
+            "sign_in.html",
+            {"form": Form({"login": "mira"}, {}, "The address or the password is not right.")},
+        ),
+        ("register", "register.html", {}),
+        ("register-refused", "register.html", {"form": REFUSED}),
+        ("check-mail", "check_mail.html", {"email": MIRA.email, "account": NEW}),
+        ("confirm", "confirm.html", {"token": "t0k", "claim": MIRA}),
+        ("confirm-too-late", "confirm.html", {"token": "t0k", "claim": None}),
+        ("confirmed", "confirmed.html", {"account": MIRA}),
+        ("account", "account.html", {"account": MIRA, "flash": "Your profile is saved."}),
+        ("account-unconfirmed", "account.html", {"account": NEW}),
+        (
+            "account-refused",
+            "account.html",
+            {
+                "account": MIRA,
+                "form": Form({"email": "m@example.net"}, {"current_password": ["The password is not right."]}),
+            },
+        ),
+        ("sessions", "sessions.html", {"account": MIRA, "sessions": SESSIONS}),
+        (
+            "sessions-one",
+            "sessions.html",
+            {"account": MIRA, "sessions": SESSIONS[1:2], "flash": "The session has ended."},
+        ),
+        ("password", "password.html", {"account": MIRA}),
+        (
+            "password-refused",
+            "password.html",
+            {"account": MIRA, "form": Form(errors={"new_password": ["It is one of the most common passwords."]})},
+        ),
+        ("signed-out", "signed_out.html", {}),
+        (
+            "problem",
+            "problem.html",
+            {
+                "title": "The server is busy.",
+                "detail": "More people want in than it can let in at once.",
+                "status": 503,
+                "request_id": "01JD9W2M4YQ7V8",
+            },
+        ),
+        ("problem-missing", "problem.html", {"title": "There is no such page.", "status": 404, "account": MIRA}),
+        ("mailbox", "dev/mailbox.html", {"letters": LETTERS}),
+        ("mailbox-empty", "dev/mailbox.html", {"letters": []}),
+        ("letter", "dev/letter.html", {"letter": LETTERS[0]}),
+    ]
+    return [Sample(name, template, {"csrf_token": CSRF} | context) for name, template, context in rows]
