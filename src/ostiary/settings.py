@@ -58,8 +58,14 @@ class Settings(BaseModel):
     mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
 
 
-def load(data: Path, overrides: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings of a data folder: its `ostiary.toml`, over that the environment, over that `overrides`.
+def load(
+    data: Path,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings of a data folder: its `ostiary.toml` over `defaults`, the environment over that, `overrides` last.
 
     `OSTIARY_WEB__PUBLIC_URL` is the environment's word for `public_url` in the
     section `[web]`; lists and tables are written there as JSON.
@@ -68,10 +74,11 @@ def load(data: Path, overrides: Mapping[str, Any] | None = None, environment: Ma
         Misconfigured: A setting is unknown, or unsafe; names it and says what to do.
     """
     found: dict[str, Any] = {}
+    _merge(found, defaults or {})
     path = data / FILE_NAME
     if path.exists():
         try:
-            found = tomllib.loads(path.read_text())
+            _merge(found, tomllib.loads(path.read_text()))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
             raise Misconfigured(f"{path} is not TOML: {wrong}") from None
     _merge(found, _from_environment(os.environ if environment is None else environment))

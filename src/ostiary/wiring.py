@@ -36,6 +36,7 @@ from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf
 
 if TYPE_CHECKING:
+    from ostiary.server import Breadth
     from ostiary.web.visit import App
 
 CLOCK_ALLOWANCE = timedelta(minutes=1)
@@ -110,7 +111,7 @@ class Ostiary:
         )  # fmt: skip
         self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
         self._schedule()
-        self._app: App | None = None
+        self._doors: tuple[App, Breadth] | None = None
         self._is_open = False
 
     @classmethod
@@ -173,11 +174,18 @@ class Ostiary:
     @property
     def app(self) -> App:
         """The ASGI application of this house: API and pages."""
-        if self._app is None:
-            from ostiary.server import build  # noqa: PLC0415 - the web framework, for who serves
+        return self._door()[0]
 
-            self._app = build(self)
-        return self._app
+    async def load(self) -> None:
+        """Load what is behind the fast lane now, and not with the first request for it."""
+        await self._door()[1].load()
+
+    def _door(self) -> tuple[App, Breadth]:
+        if self._doors is None:
+            from ostiary.server import open_door  # noqa: PLC0415 - the web framework, for who serves
+
+            self._doors = open_door(self)
+        return self._doors
 
     async def is_ready(self) -> bool:
         """Return whether this process could answer a request safely now."""

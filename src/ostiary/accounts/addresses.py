@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
-import email_validator
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ostiary.core.errors import FieldError, InvalidFields
@@ -17,6 +16,7 @@ from ostiary.core.errors import FieldError, InvalidFields
 if TYPE_CHECKING:
     import dns.asyncresolver
     import dns.resolver
+    import email_validator
 
 
 class AddressSettings(BaseModel):
@@ -29,7 +29,9 @@ class AddressSettings(BaseModel):
     refuse_disposable: bool = Field(default=True, description="Refuse the throw-away domains of the built-in list.")
     not_disposable: frozenset[str] = Field(default=frozenset(), description="Domains that the list names wrongly.")
     check_mx: bool = Field(default=False, description="Ask DNS whether the domain takes mail; no answer, no refusal.")
-    mx_timeout: timedelta = Field(default=timedelta(seconds=3), gt=timedelta(0), le=timedelta(seconds=30))
+    mx_timeout: timedelta = Field(
+        default=timedelta(seconds=3), gt=timedelta(0), le=timedelta(seconds=30), description="How long to wait for DNS."
+    )
 
     @field_validator("allowed_domains", "refused_domains", "not_disposable")
     @classmethod
@@ -154,6 +156,8 @@ def _refuse(field: str, code: str, message: str) -> NoReturn:
 
 
 def _parsed(text: str) -> email_validator.ValidatedEmail | None:
+    import email_validator  # noqa: PLC0415 - its tables cost 20 ms that only who parses an address should pay
+
     try:
         return email_validator.validate_email(text, check_deliverability=False, strict=True)
     except email_validator.EmailNotValidError:

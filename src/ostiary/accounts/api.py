@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ostiary.accounts.answers import UserAnswer
 from ostiary.accounts.service import Accounts
 from ostiary.accounts.texts import clean_display_text
-from ostiary.web.answers import Done, refusals
+from ostiary.web.answers import refusals
 from ostiary.web.doors import SignedInCaller, Strict, api_router, service
 
 router = api_router("accounts")
@@ -23,7 +24,8 @@ class ProfileChange(Strict):
 @router.patch("/me", operation_id="changeMe", responses=refusals(401, body=True))
 async def change_me(
     change: ProfileChange, accounts: Annotated[Accounts, service(Accounts)], caller: SignedInCaller
-) -> Done:
-    """Change the caller's profile."""
-    await accounts.rename(caller, caller.account_id or "", clean_display_text(change.full_name))
-    return Done(detail="Your profile is saved.")
+) -> UserAnswer:
+    """Change the caller's profile and return it."""
+    return UserAnswer.of(
+        await accounts.rename(caller, caller.account_id or "", clean_display_text(change.full_name))
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ostiary.accounts import queries
+from ostiary.accounts.agents import describe_agent
 from ostiary.core.clock import moment
 
 if TYPE_CHECKING:
@@ -38,4 +39,6 @@ class OwnerLetters:
         if account is None or (to is None and not account.email_verified):
             return
         context["when"] = moment(context["when"])
+        if "agent" in context:
+            context["agent"] = describe_agent(context["agent"])
         await self._post.deliver(self._letters.compose(kind, to or account.email, **context, username=account.username))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, update
@@ -10,9 +10,6 @@ from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, u
 from ostiary.accounts.models import accounts, address_claims
 from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
-
-if TYPE_CHECKING:
-    from sqlalchemy.sql.base import Executable
 
 Status = Literal["provisional", "active", "deactivated"]
 
@@ -145,8 +142,8 @@ EVERYBODY = Query(
 )
 
 
-def _claim(insert: Insert) -> Executable:
-    values = {column.name: bindparam(column.name) for column in address_claims.columns}
+def _claim(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in address_claims.columns}
     statement = insert(address_claims).values(values)
     changed = {name: statement.excluded[name] for name in values if name != "account_id"}
     return statement.on_conflict_do_update(index_elements=["account_id"], set_=changed)

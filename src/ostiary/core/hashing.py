@@ -37,32 +37,34 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class HashingSettings(BaseModel):
-    """How passwords are hashed, and how much of that is taken on at a time.
-
-    Attributes:
-        memory_kib: Argon2id memory, in KiB. The default triple is the OWASP
-            Password Storage Cheat Sheet's for 19 MiB.
-        passes: Argon2id passes.
-        lanes: Argon2id lanes; computed one after the other, the pool has the cores.
-        threads: Hash threads of this process; None means one for each core.
-            With several worker processes, share the cores out among them.
-        niceness: Added to the threads' priority value (Linux), so that requests go first.
-        longest_wait: How long admitted work may be expected to queue. With `hold`
-            it bounds what an accepted sign-in takes under a flood: about their sum.
-        hold: How long a caller waits for room before it is refused.
-        most_held: How many callers may wait for room at one time.
-    """
+    """How passwords are hashed, and how much of that is taken on at a time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    memory_kib: int = Field(default=DEFAULT_MEMORY_KIB, ge=8, le=MOST_MEMORY_KIB)
-    passes: int = Field(default=DEFAULT_PASSES, ge=1, le=1000)
-    lanes: int = Field(default=1, ge=1, le=64)
-    threads: int | None = Field(default=None, ge=1, le=256)
-    niceness: int = Field(default=10, ge=0, le=19)
-    longest_wait: timedelta = Field(default=timedelta(seconds=0.9), gt=timedelta(0), le=timedelta(seconds=30))
-    hold: timedelta = Field(default=timedelta(seconds=1), ge=timedelta(0), le=timedelta(seconds=30))
-    most_held: int = Field(default=1000, ge=0, le=100_000)
+    memory_kib: int = Field(
+        default=DEFAULT_MEMORY_KIB, ge=8, le=MOST_MEMORY_KIB,
+        description="Argon2id memory in KiB; the defaults are those of the OWASP Password Storage Cheat Sheet.",
+    )  # fmt: skip
+    passes: int = Field(default=DEFAULT_PASSES, ge=1, le=1000, description="Argon2id passes.")
+    lanes: int = Field(
+        default=1, ge=1, le=64, description="Argon2id lanes, computed one after the other: the pool has the cores."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, le=256,
+        description="Hash threads of this process; default one for each core. Several processes share the cores out.",
+    )  # fmt: skip
+    niceness: int = Field(
+        default=10, ge=0, le=19, description="Added to the threads' priority value (Linux): requests go first."
+    )
+    longest_wait: timedelta = Field(
+        default=timedelta(seconds=0.9), gt=timedelta(0), le=timedelta(seconds=30),
+        description="How long admitted work may queue; with `hold` it bounds a sign-in under a flood.",
+    )  # fmt: skip
+    hold: timedelta = Field(
+        default=timedelta(seconds=1), ge=timedelta(0), le=timedelta(seconds=30),
+        description="How long a caller waits for room before it is refused.",
+    )  # fmt: skip
+    most_held: int = Field(default=1000, ge=0, le=100_000, description="Callers that may wait for room at one time.")
 
     @model_validator(mode="after")
     def _is_computable(self) -> Self:

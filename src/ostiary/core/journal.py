@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import bindparam, insert, select
@@ -14,8 +14,6 @@ from ostiary.core.secrets import b64, derived
 from ostiary.core.tables import journal, journal_strands
 
 if TYPE_CHECKING:
-    from sqlalchemy.sql.base import Executable
-
     from ostiary.core.clock import Clock, Millis
     from ostiary.core.crypto import AccountKeys, Sealer
     from ostiary.core.db import Unit
@@ -56,8 +54,8 @@ ADD_ENTRY = Query(insert(journal).values({column.name: bindparam(column.name) fo
 FIND_HEAD = Query(select(journal_strands).where(journal_strands.c.strand == bindparam("strand")), Head)
 
 
-def _put_head(insert: Insert) -> Executable:
-    values = {column.name: bindparam(column.name) for column in journal_strands.columns}
+def _put_head(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in journal_strands.columns}
     statement = insert(journal_strands).values(values)
     changed = {name: statement.excluded[name] for name in ("entries", "head", "key_id", "mac")}
     return statement.on_conflict_do_update(index_elements=["strand"], set_=changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol, TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import bindparam, case, delete, update
@@ -12,9 +12,6 @@ from sqlalchemy import bindparam, case, delete, update
 from ostiary.core.clock import Clock, Millis, millis
 from ostiary.core.db import Database, Insert, Query, Unit
 from ostiary.core.tables import counters
-
-if TYPE_CHECKING:
-    from sqlalchemy.sql.base import Executable
 
 LARGEST_MEMORY = 200_000
 
@@ -125,7 +122,7 @@ class MemoryLimiter:
         return len(over)
 
 
-def _spend(insert: Insert) -> Executable:
+def _spend(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
     statement = insert(counters).values(
         name=bindparam("name"), digest=bindparam("digest"), spent=1, opened_at=bindparam("now"),
         closes_at=bindparam("first_closes_at"),

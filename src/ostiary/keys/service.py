@@ -188,7 +188,8 @@ class Keys:
     def _made(self, purpose: Purpose, published_at: Millis, activates_at: Millis) -> Key:
         if purpose == "signing":
             signing = SigningKey.generate(self._settings.algorithm)
-            algorithm, key_id, material = signing.algorithm, signing.key_id, signing.to_bytes()
+            algorithm: str = signing.algorithm
+            key_id, material = signing.key_id, signing.to_bytes()
         else:
             algorithm, key_id, material = "HKDF-SHA256", f"{purpose[0]}{secrets.token_hex(5)}", secrets.token_bytes(32)
         return Key(key_id, purpose, str(algorithm), material, published_at, activates_at, None, None)

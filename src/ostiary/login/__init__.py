@@ -1,5 +1,5 @@
 """Signing in and out."""
 
-from ostiary.login.service import Login
+from ostiary.login.service import Login, folded
 
-__all__ = ["Login"]
+__all__ = ["Login", "folded"]

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.login.service import Login
 from ostiary.sessions import CookieHandover, Sessions
 from ostiary.sessions.answers import SignedInAnswer
@@ -28,7 +29,8 @@ class Credentials(Strict):
     @model_validator(mode="after")
     def _has_one_name(self) -> Self:
         if sum(name is not None for name in (self.username, self.email, self.login)) != 1:
-            raise ValueError("give one of username, email, login")
+            error = FieldError("login", "Give a name or an address, under one of username, email, login.", "missing")
+            raise InvalidFields(errors=(error,))
         return self
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from ostiary.core.errors import FieldError, Problem
 from ostiary.passwords import queries
@@ -35,6 +35,14 @@ class WrongCurrentPassword(Problem):
     status = 401
 
 
+class Context(TypedDict, total=False):
+    """What a password must not be made of."""
+
+    username: str | None
+    email: str | None
+    full_name: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """Evidence that a password opened an account: the hash it matched, and what that shall become (D13)."""
@@ -58,16 +66,16 @@ class Passwords:
     hasher: Hasher
     policy: PasswordPolicy
 
-    async def weigh(self, caller: Caller, password: str, **context: str | None) -> PasswordVerdict:
+    async def weigh(self, caller: Caller, password: str, **context: Unpack[Context]) -> PasswordVerdict:
         """Return what the policy thinks of a password, and why; some milliseconds, off the loop.
 
         Raises:
             LimitReached: Too many from here; each costs real time.
         """
         await self.protection.admit_weighing(caller)
-        return await asyncio.to_thread(self.policy.weigh, password, **context)
+        return await asyncio.to_thread(lambda: self.policy.weigh(password, **context))
 
-    async def hash_new(self, password: str, *, field: str = "password", **context: str | None) -> str:
+    async def hash_new(self, password: str, *, field: str = "password", **context: Unpack[Context]) -> str:
         """Return the hash of a password that the policy accepts.
 
         Raises:
@@ -145,7 +153,9 @@ class Passwords:
                 queries.CHANGE, of_account=account_id, was=proof.matched, becomes=hashed, now=unit.now
             )
             if not changed:  # another change was quicker
-                raise WrongCurrentPassword(errors=(FieldError("current_password", WrongCurrentPassword.title, "wrong"),))
+                raise WrongCurrentPassword(
+                    errors=(FieldError("current_password", WrongCurrentPassword.title, "wrong"),)
+                )
             await self.sessions.end_others(unit, account_id, session_id, "password-changed")
             session = await self.sessions.reauthenticate(unit, session_id)
             unit.note("password.changed", account_id)

@@ -155,8 +155,10 @@ class Protection:
         """Forget wrong passwords inside the session."""
         await self._limiter.forget(spend)
 
-    async def unlock(self, account_id: str, *names: str) -> None:
+    async def unlock(self, caller: Caller, account_id: str, *names: str) -> None:
         """Open a locked account to strangers again, as the keeper or its owner may."""
+        async with self._database.unit(caller) as unit:
+            unit.note("account.unlocked", account_id)
         await self._limiter.forget(
             Spend(self._by_account, self._digest(account_id)), *(Spend(self._by_name, self._digest(n)) for n in names)
         )

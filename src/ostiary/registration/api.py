@@ -70,9 +70,7 @@ async def change_email(
 
 
 @router.post("/email/resend", operation_id="resendEmail", responses=refusals(401, 403))
-async def resend_email(
-    registration: Annotated[Registration, service(Registration)], caller: SignedInCaller
-) -> Done:
+async def resend_email(registration: Annotated[Registration, service(Registration)], caller: SignedInCaller) -> Done:
     """Send the confirmation letter again."""
     await registration.resend(caller)
     return Done(detail="If an address is waiting to be confirmed, the letter is on its way again.")

@@ -50,7 +50,9 @@ async def register(
 
 
 @router.get("/check-mail")
-async def check_mail(request: Request, accounts: Annotated[Accounts, service(Accounts)], caller: PageCaller) -> Response:
+async def check_mail(
+    request: Request, accounts: Annotated[Accounts, service(Accounts)], caller: PageCaller
+) -> Response:
     """Say that a letter is on its way."""
     account = await _own(accounts, caller.account_id)
     return page(request, "check_mail.html", account=account, email=account.email)

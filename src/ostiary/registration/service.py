@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ostiary.accounts import (
     Account,
@@ -51,6 +51,14 @@ class Application:
         return "Application(…)"
 
 
+class Checked(NamedTuple):
+    """The parts of an application that can stand."""
+
+    username: Username
+    address: Address
+    full_name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """Opens provisional accounts, and makes claimed addresses proven ones.
@@ -85,20 +93,27 @@ class Registration:
             LimitReached: Too many accounts from here.
             TooBusy: The hashing pool is full.
         """
-        username, address, full_name = await asyncio.to_thread(self._checked, application)
-        await self._check_mail_exchanger(address)
+        checked = await self._examined(caller, application)
         await self.protection.admit_signup(caller)
-        await self._check_free(caller, username)
-        hashed = await self.passwords.hash_new(
-            application.password, username=username.shown, email=address.shown, full_name=full_name
-        )
+        hashed = await self._hashed(application, checked)
         async with self.database.unit(caller) as unit:
-            account = await self.accounts.open(unit, username, address, full_name)
-            await self.passwords.set(unit, account.id, hashed)
-            await self._claim(unit, account.id, address)
+            account = await self._opened(unit, checked, hashed)
             device_id = caller.device_id or new_id(unit.now)
             session = await self.sessions.start(unit, account, methods=("pwd",), device_id=device_id)
         return self.sessions.grant(account, session)
+
+    async def open(self, caller: Caller, application: Application) -> Account:
+        """Open a provisional account for somebody else, as the keeper may; nobody is signed in.
+
+        Raises:
+            InvalidFields: Some fields cannot stand.
+            WeakPassword: The password will not do.
+            UsernameTaken: The name is taken.
+        """
+        checked = await self._examined(caller, application)
+        hashed = await self._hashed(application, checked)
+        async with self.database.unit(caller) as unit:
+            return await self._opened(unit, checked, hashed)
 
     async def look(self, caller: Caller, token: str) -> tuple[Account, Claim] | None:
         """Return what a confirmation link is about, without using it up; None if it is not valid."""
@@ -183,22 +198,37 @@ class Registration:
         )
         await self.post.deliver(letter)
 
+    async def _examined(self, caller: Caller, application: Application) -> Checked:
+        checked = await asyncio.to_thread(self._checked, application)
+        await self._check_mail_exchanger(checked.address)
+        # Said early, before a hash is spent on it; the insert decides.
+        async with self.database.unit(caller) as unit:
+            if await self.accounts.is_name_taken(unit, checked.username):
+                raise UsernameTaken
+        return checked
+
+    async def _hashed(self, application: Application, checked: Checked) -> str:
+        return await self.passwords.hash_new(
+            application.password, username=checked.username.shown, email=checked.address.shown,
+            full_name=checked.full_name,
+        )  # fmt: skip
+
+    async def _opened(self, unit: Unit, checked: Checked, hashed: str) -> Account:
+        account = await self.accounts.open(unit, checked.username, checked.address, checked.full_name)
+        await self.passwords.set(unit, account.id, hashed)
+        await self._claim(unit, account.id, checked.address)
+        return account
+
     async def _claim(self, unit: Unit, account_id: str, address: Address) -> None:
         claim = await self.accounts.claim_address(unit, account_id, address)
         unit.later(CLAIM_LETTER, claim_id=claim.id)
-
-    async def _check_free(self, caller: Caller, username: Username) -> None:
-        """Say early that a name is taken, before a hash is spent on it; the insert decides."""
-        async with self.database.unit(caller) as unit:
-            if await self.accounts.is_name_taken(unit, username):
-                raise UsernameTaken
 
     async def _check_mail_exchanger(self, address: Address) -> None:
         settings = self.settings.addresses
         if settings.check_mx and await has_mail_exchanger(address.domain, settings.mx_timeout) is False:
             raise InvalidFields(errors=(FieldError("email", "This domain does not take mail.", "no-mail"),))
 
-    def _checked(self, application: Application) -> tuple[Username, Address, str]:
+    def _checked(self, application: Application) -> Checked:
         """Return the parts of an application that can stand.
 
         Raises:
@@ -224,5 +254,4 @@ class Registration:
             errors.extend(FieldError("password", reason.sentence, reason.code) for reason in verdict.reasons)
         if errors:
             raise InvalidFields(errors=tuple(errors))
-        return username, address, full_name
-
+        return Checked(username, address, full_name)

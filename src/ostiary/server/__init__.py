@@ -1,5 +1,5 @@
 """Ostiary as an ASGI application."""
 
-from ostiary.server.app import build
+from ostiary.server.door import Breadth, open_door
 
-__all__ = ["build"]
+__all__ = ["Breadth", "open_door"]

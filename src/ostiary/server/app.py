@@ -1,8 +1,9 @@
-"""Puts the doors together: the gate, the fast lane, and behind them FastAPI for the breadth."""
+"""The breadth of the API and the pages, on FastAPI."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Response
 
@@ -16,25 +17,22 @@ import ostiary.registration.pages
 import ostiary.sessions.api
 import ostiary.sessions.pages
 from ostiary.accounts import Accounts
-from ostiary.core.errors import Unavailable
-from ostiary.keys.lane import jwks_lane
 from ostiary.login import Login
 from ostiary.mail import Mailbox
 from ostiary.passwords import Passwords
 from ostiary.registration import Registration
 from ostiary.sessions import CookieHandover, Sessions
+from ostiary.server.lanes import lanes_of
 from ostiary.sessions.answers import SignedInAnswer, UserAnswer
-from ostiary.sessions.lane import SessionLane
-from ostiary.web.answers import ProblemAnswer, refusals
+from ostiary.web.answers import ProblemAnswer
 from ostiary.web.assets import router as assets
 from ostiary.web.doors import PAGE_PREFIX, Edge
-from ostiary.web.gate import Gate
-from ostiary.web.lane import Lane, answering
-from ostiary.web.problems import add_problem_handlers
+from ostiary.web.handlers import add_problem_handlers
+from ostiary.web.lane import Lane
 from ostiary.web.render import Renderer
 
 if TYPE_CHECKING:
-    from ostiary.web.visit import App, Receive, Visit
+    from ostiary.web.visit import App
     from ostiary.wiring import Ostiary
 
 ROUTERS = (
@@ -53,7 +51,7 @@ OPENAPI_PATH = "/api/v1/openapi.json"
 
 
 def build(house: Ostiary) -> App:
-    """Return the ASGI application of a house."""
+    """Return the breadth of the API and the pages, to stand behind the gate and the fast lane."""
     app = FastAPI(
         title=f"{house.settings.web.product_name} authentication", version="1", openapi_url=None, docs_url=None,
         redoc_url=None, redirect_slashes=False,
@@ -75,12 +73,13 @@ def build(house: Ostiary) -> App:
 
         add_mailbox(app, house.post)
 
-    lanes = _lanes(house)
-    document = _openapi(app, lanes)
+    @cache
+    def document() -> bytes:
+        return _openapi(app, lanes_of(house))
 
     @app.get(OPENAPI_PATH, include_in_schema=False)
     async def openapi() -> Response:
-        return Response(document, media_type="application/json", headers={"cache-control": "public, max-age=300"})
+        return Response(document(), media_type="application/json", headers={"cache-control": "public, max-age=300"})
 
     @app.get("/", include_in_schema=False)
     async def front_door() -> Response:
@@ -91,35 +90,7 @@ def build(house: Ostiary) -> App:
     async def change_password() -> Response:
         return Response(status_code=303, headers={"location": f"{PAGE_PREFIX}/password"})
 
-    return Gate(app, {(lane.method, lane.path): lane.handle for lane in lanes}, house.settings.web)
-
-
-def _lanes(house: Ostiary) -> list[Lane]:
-    room = SessionLane(
-        house.sessions, house.guard, house.cookies, house.csrf, house.handover, house.settings.web.largest_body
-    )
-    return [*room.lanes(), jwks_lane(house.keys, house.settings.keys), *_health(house)]
-
-
-def _health(house: Ostiary) -> list[Lane]:
-    async def healthz(_: Visit, __: Receive) -> bytes:
-        return b'{"status":"alive"}'
-
-    async def readyz(_: Visit, __: Receive) -> bytes:
-        if not await house.is_ready():
-            raise Unavailable
-        return b'{"status":"ready"}'
-
-    def operation(name: str, summary: str) -> dict[str, Any]:
-        schema = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
-        answers = {"200": {"description": "Yes.", "content": {"application/json": {"schema": schema}}}}
-        refused = {str(status): answer for status, answer in refusals().items()}
-        return {"operationId": name, "summary": summary, "tags": ["health"], "responses": answers | refused}
-
-    return [
-        Lane("GET", "/healthz", answering(healthz), operation("healthz", "Is the process alive?")),
-        Lane("GET", "/readyz", answering(readyz), operation("readyz", "Can it answer safely now?")),
-    ]
+    return app
 
 
 def _openapi(app: FastAPI, lanes: list[Lane]) -> bytes:

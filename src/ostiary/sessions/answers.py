@@ -4,33 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ostiary.accounts.answers import UserAnswer
 from ostiary.core.clock import iso
 from ostiary.web.answers import Answer
 
 if TYPE_CHECKING:
-    from ostiary.accounts import Account
     from ostiary.sessions.queries import Session
     from ostiary.sessions.service import Grant
-
-
-class UserAnswer(Answer):
-    """An account as its owner sees it."""
-
-    id: str
-    username: str
-    email: str
-    email_verified: bool
-    full_name: str
-    status: Literal["provisional", "active", "deactivated"]
-    created_at: str
-
-    @classmethod
-    def of(cls, account: Account) -> UserAnswer:
-        """Return the owner's view of an account."""
-        return cls(
-            id=account.id, username=account.username, email=account.email, email_verified=account.email_verified,
-            full_name=account.full_name, status=account.status, created_at=iso(account.created_at),
-        )  # fmt: skip
 
 
 class SignedInAnswer(Answer):
@@ -68,7 +48,10 @@ class SessionAnswer(Answer):
     def of(cls, session: Session, current: str | None) -> SessionAnswer:
         """Return the owner's view of a session; places come with a location database."""
         return cls(
-            id=session.id, device=session.agent, place=None, address=session.address,
+            id=session.id, device=session.device, place=None, address=session.address,
             started_at=iso(session.started_at), seen_at=iso(session.seen_at), ends_at=iso(session.ends_at),
             current=session.id == current,
         )  # fmt: skip
+
+
+__all__ = ["SessionAnswer", "SignedInAnswer", "UserAnswer"]

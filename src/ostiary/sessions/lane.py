@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.sessions.answers import SignedInAnswer, UserAnswer
@@ -112,7 +112,7 @@ def _token_in(given: dict[str, object]) -> str | None:
     return token if isinstance(token, str) else None
 
 
-def _operation(name: str, summary: str, schema: dict[str, str], refused: dict[int | str, object]) -> dict[str, object]:
+def _operation(name: str, summary: str, schema: dict[str, str], refused: dict[int | str, dict[str, Any]]) -> dict[str, object]:
     answers: dict[str, object] = {
         "200": {"description": "Done.", "content": {"application/json": {"schema": schema}}},
         **{str(status): answer for status, answer in refused.items()},

@@ -27,7 +27,7 @@ async def sessions_page(
     listed = [
         {
             "id": session.id,
-            "agent": session.agent,
+            "agent": session.device,
             "place": None,
             "address": session.address,
             "started_at": moment(session.started_at),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import bindparam, case, delete, insert, select, update
 
+from ostiary.accounts import describe_agent
 from ostiary.core.clock import Millis
 from ostiary.core.db import Query
 from ostiary.sessions.models import sessions
@@ -16,6 +17,7 @@ class Session(msgspec.Struct, frozen=True):
     Attributes:
         generation: Which refresh token is the current one; the only trace of all of them (D2).
         refreshed_by: Device cookie of whoever advanced the generation last, if they showed one.
+        agent: The User-Agent header of the sign-in, as sent.
         methods: How the person proved who they are, parted by spaces (RFC 8176 `amr`).
     """
 
@@ -36,6 +38,11 @@ class Session(msgspec.Struct, frozen=True):
     device_id: str | None
     address: str | None
     agent: str
+
+    @property
+    def device(self) -> str:
+        """The browser or program in a few words, for its owner."""
+        return describe_agent(self.agent)
 
     def lives(self, now: Millis) -> bool:
         """Return whether this session was neither ended nor outlived."""

@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ostiary.accounts import Account, Accounts, describe_agent
+from ostiary.accounts import Account, Accounts
 from ostiary.core.clock import Millis, millis
 from ostiary.core.secrets import Macs, new_id
 from ostiary.sessions import queries
@@ -56,7 +56,7 @@ class Sessions:
             refreshed_by=device_id, started_at=now, authenticated_at=now, methods=" ".join(methods), seen_at=now,
             idle_ends_at=min(ends_at, now + millis(self._settings.idle_lifetime)), ends_at=ends_at, ended_at=None,
             end_reason=None, device_id=device_id, address=unit.caller.address,
-            agent=describe_agent(unit.caller.agent),
+            agent=unit.caller.agent or "",
         )  # fmt: skip
         await unit.run(queries.START, **{name: getattr(session, name) for name in Session.__struct_fields__})
         unit.note("session.started", account.id, session_id=session.id, methods=list(methods))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 
 _FORWARDED_FOR = re.compile(r'(?:^|;)\s*for=(?:"([^"]*)"|([^";,\s]*))', re.IGNORECASE)
+_FORWARDED_PROTO = re.compile(r'(?:^|[;,])\s*proto="?([a-z]+)', re.IGNORECASE)
 MOST_HOPS = 20
 
 
@@ -61,6 +63,17 @@ class ClientAddress:
             if not self._trusts(address):
                 break
         return str(address)
+
+    def is_https(self, scheme: str, peer: str | None, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether the client came by https, as far as the server or a trusted proxy says."""
+        address = parsed(peer) if peer else None
+        if address is None or not self._trusts(address):
+            return scheme == "https"
+        if self.header == b"forwarded":
+            said = _FORWARDED_PROTO.findall(headers.get(b"forwarded", b"").decode("latin-1"))
+        else:
+            said = headers.get(b"x-forwarded-proto", b"").decode("latin-1").split(",")
+        return (said[-1].strip().lower() if said and said[-1].strip() else scheme) == "https"
 
     def _trusts(self, address: Address) -> bool:
         return any(address.version == network.version and address in network for network in self._trusted)

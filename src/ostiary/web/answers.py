@@ -56,8 +56,8 @@ _WORDS = {
     431: "The headers are too large.",
     503: "Busy, or not able to answer safely; try again.",
 }
-ALWAYS = (405, 431, 503)
-WITH_BODY = (400, 403, 413, 415, 422)
+ALWAYS = (405, 413, 431, 503)
+WITH_BODY = (400, 403, 415, 422)
 
 
 def refusals(*statuses: int, body: bool = False) -> dict[int | str, dict[str, Any]]:

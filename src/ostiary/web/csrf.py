@@ -66,6 +66,8 @@ class Csrf:
             ForeignOrigin: `Origin` or `Sec-Fetch-Site` says so.
         """
         origin = visit.header(b"origin")
+        if b"origin" in visit.doubled or b"sec-fetch-site" in visit.doubled:
+            raise ForeignOrigin  # no browser says two things about one request
         if origin is not None:
             if origin not in self._origins:
                 raise ForeignOrigin

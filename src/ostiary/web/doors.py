@@ -202,7 +202,7 @@ async def read_json(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise MediaTypeUnsupported
-    request._json = loads(raw)  # type: ignore[attr-defined]  # noqa: SLF001 - where Request.json() keeps its answer
+    request._json = loads(raw)  # noqa: SLF001 - where Request.json() keeps its answer
 
 
 def api_router(tag: str) -> APIRouter:
@@ -221,7 +221,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: objec
     """Render a template as an answer with its own policy, and see that the visitor holds a CSRF token."""
     visit, edge = visit_in(request), edge_in(request)
     token, cookie = edge.csrf.token_for(visit, edge.guard.named_session(visit))
-    shown = {"csrf_token": token, "account": None, "flash": None} | context
+    shown = {"csrf_token": token, "account": None, "flash": None, "status": status} | context
     html = edge.renderer.page(template, nonce=visit.nonce, **shown)
     response = Response(html, status, media_type="text/html; charset=utf-8")
     response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce)))

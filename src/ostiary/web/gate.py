@@ -38,6 +38,9 @@ class Gate:
     def __init__(self, app: App, fast_lane: FastLane, settings: WebSettings) -> None:
         self._app = app
         self._fast_lane = fast_lane
+        self._lane_methods: dict[str, set[str]] = {}
+        for method, path in fast_lane:
+            self._lane_methods.setdefault(path, set()).add(method)
         self._settings = settings
         self._addresses = ClientAddress(settings.trusted_proxies, settings.forwarding_header)
         self._common = common_headers(settings)
@@ -50,10 +53,13 @@ class Gate:
             return
         visit = Visit(scope, self._client(scope))
         scope["ostiary"] = visit
-        dressed = self._dressed(visit, send)
+        dressed = sent = self._dressed(visit, send)
         try:
             self._bound(scope, visit)
             self._normalise(scope, visit)
+            if self._is_plain_page(scope, visit):
+                await self._to_https(scope, visit, dressed)
+                return
             if visit.method == "OPTIONS" and b"access-control-request-method" in visit.headers:
                 await self._preflight(dressed)
                 return
@@ -64,13 +70,15 @@ class Gate:
             if handler is not None:
                 await handler(visit, receive, dressed)
             else:
+                visit.lane_methods = self._lane_methods.get(visit.path, frozenset())
                 await self._app(scope, self._bounded(receive), dressed)
         except Problem as problem:
-            await send_problem(dressed, visit, problem)
+            await send_problem(sent, visit, problem)
         except Exception as fault:  # noqa: BLE001 - the last resort (ASVS 16.5.4): nothing leaks, the id is logged
             # The type and place alone: an exception's text may hold what was sent.
-            log.error("request %s failed: %s at %s", visit.request_id, type(fault).__name__, _place(fault))
-            await send_problem(dressed, visit, InternalFault())
+            log.error("request %s failed: %s at %s", visit.request_id, type(fault).__name__, _place(fault))  # noqa: TRY400
+            if not visit.is_answered:  # the framework answers a fault and raises it all the same
+                await send_problem(sent, visit, InternalFault())
 
     def _client(self, scope: Scope) -> str | None:
         peer = scope.get("client")
@@ -82,12 +90,14 @@ class Gate:
 
     def _bound(self, scope: Scope, visit: Visit) -> None:
         headers = scope["headers"]
-        if len(headers) > MOST_HEADERS or sum(map(len, visit.headers.values())) > self._settings.largest_headers:
+        # Names and doubled ones count too: all of it has to be held.
+        size = sum(len(name) + len(value) for name, value in headers)
+        if len(headers) > MOST_HEADERS or size > self._settings.largest_headers:
             raise HeadersTooLarge
         if len(scope.get("query_string", b"")) > self._settings.largest_headers:
             raise HeadersTooLarge
         length = visit.headers.get(b"content-length")
-        if length is not None and (not length.isdigit() or int(length) > self._settings.largest_body):
+        if length is not None and not _is_at_most(length, self._settings.largest_body):
             raise BodyTooLarge
 
     def _normalise(self, scope: Scope, visit: Visit) -> None:
@@ -117,6 +127,7 @@ class Gate:
     def _dressed(self, visit: Visit, send: Send) -> Send:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
+                visit.is_answered = True
                 headers: list[Header] = [*message.get("headers", ()), *self._common]
                 headers.append((b"x-request-id", visit.request_id.encode()))
                 headers += visit.answers
@@ -144,6 +155,20 @@ class Gate:
             (b"access-control-expose-headers", b"retry-after, x-request-id"),
         ]
 
+    def _is_plain_page(self, scope: Scope, visit: Visit) -> bool:
+        if not (self._settings.https_redirect and self._settings.is_https) or visit.method not in ("GET", "HEAD"):
+            return False
+        if visit.path.startswith(("/api/", "/.well-known/")) or visit.path in ("/healthz", "/readyz"):
+            return False  # ASVS 4.1.2: a program that speaks plain http must notice, not be sent on
+        peer = scope.get("client")
+        return not self._addresses.is_https(scope.get("scheme", "http"), peer[0] if peer else None, visit.headers)
+
+    async def _to_https(self, scope: Scope, visit: Visit, send: Send) -> None:
+        query = scope.get("query_string", b"")
+        place = self._settings.public_url.encode() + visit.path.encode() + (b"?" + query if query else b"")
+        await send({"type": "http.response.start", "status": 308, "headers": [(b"location", place)]})
+        await send({"type": "http.response.body", "body": b""})
+
     async def _preflight(self, send: Send) -> None:
         headers = [
             (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
@@ -153,6 +178,11 @@ class Gate:
         # Without a listed origin the browser gets no permission, whatever else stands here.
         await send({"type": "http.response.start", "status": 204, "headers": headers if self._cors else []})
         await send({"type": "http.response.body", "body": b""})
+
+
+def _is_at_most(length: bytes, largest: int) -> bool:
+    # Ten digits are enough for any bound of ours, and int() refuses thousands of them with an error.
+    return length.isdigit() and len(length) <= 10 and int(length) <= largest
 
 
 def _without_body(send: Send) -> Send:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ostiary.core.errors import InvalidFields
 from ostiary.web.problems import BodyTooLarge, MediaTypeUnsupported
-from ostiary.web.strict_json import loads
+from ostiary.web.strict_json import MalformedJSON, loads
 from ostiary.web.visit import Receive, Send, Visit
 
 JSON = (b"content-type", b"application/json")
@@ -52,13 +52,15 @@ async def read_object(visit: Visit, receive: Receive, largest: int) -> dict[str,
     Raises:
         BodyTooLarge: It is larger than bodies may be.
         MediaTypeUnsupported: It is not declared as JSON.
-        MalformedJSON: It is not strict JSON.
+        MalformedJSON: It is not strict JSON, or not all of it came.
         InvalidFields: It is JSON, but no object.
     """
     parts: list[bytes] = []
     size, more = 0, True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":  # half a body is no body, above all not an empty one
+            raise MalformedJSON("The body ended too early.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > largest:

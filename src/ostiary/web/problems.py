@@ -11,10 +11,6 @@ import msgspec
 from ostiary.core.errors import PROBLEM_TYPES, FieldError, InvalidFields, Problem
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from ostiary.web.visit import Send, Visit
 
 log = logging.getLogger(__name__)
@@ -97,40 +93,6 @@ async def send_problem(send: Send, visit: Visit, problem: Problem) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Make every refusal of a FastAPI app a problem document."""
-    from fastapi.exceptions import RequestValidationError  # noqa: PLC0415 - FastAPI is loaded after the fast lane
-    from starlette.exceptions import HTTPException  # noqa: PLC0415
-    from starlette.responses import Response  # noqa: PLC0415
-
-    def answer(request: Request, problem: Problem) -> Response:
-        status, body, headers = body_and_headers(problem, request.scope["ostiary"].request_id)
-        response = Response(body, status)
-        response.raw_headers = headers
-        return response
-
-    async def on_problem(request: Request, problem: Exception) -> Response:
-        assert isinstance(problem, Problem)
-        return answer(request, problem)
-
-    async def on_invalid(request: Request, failure: Exception) -> Response:
-        assert isinstance(failure, RequestValidationError)
-        return answer(request, invalid_fields(failure.errors()))
-
-    async def on_http(request: Request, failure: Exception) -> Response:
-        assert isinstance(failure, HTTPException)
-        problem = by_status(failure.status_code)
-        response = answer(request, problem)
-        allow = (failure.headers or {}).get("Allow")
-        if allow:
-            response.headers["Allow"] = allow
-        return response
-
-    app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(RequestValidationError, on_invalid)
-    app.add_exception_handler(HTTPException, on_http)
-
-
 def by_status(status: int) -> Problem:
     """Return the problem that a bare status of the framework stands for."""
     kinds: dict[int, type[Problem]] = {
@@ -164,11 +126,14 @@ def invalid_fields(errors: Any) -> InvalidFields:  # noqa: ANN401 - pydantic's o
         place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
         # Names that the sender made up are not echoed at length.
         field = ".".join(place)[:80] or "body"
-        found.append(FieldError(field, _WORDS.get(error["type"], "This is not a valid value."), error["type"]))
+        message = _WORDS.get(error["type"], "This is not a valid value.")
+        if error["type"] == "value_error":  # a rule of our own shapes, in its own words
+            message = str(error["ctx"]["error"])
+        found.append(FieldError(field, message, error["type"]))
     return InvalidFields(errors=tuple(found))
 
 
 __all__ = [
     "PROBLEM_TYPES", "BodyTooLarge", "HeadersTooLarge", "InternalFault", "MediaTypeUnsupported", "MethodNotAllowed",
-    "NotFound", "add_problem_handlers", "body_and_headers", "by_status", "invalid_fields", "send_problem",
+    "NotFound", "body_and_headers", "by_status", "invalid_fields", "send_problem",
 ]  # fmt: skip

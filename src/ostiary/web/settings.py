@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}|[0-9a-f:.]*:[0-9a-f:.]*")
+_DOMAIN = re.compile(r"(?:[a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def origin_of(url: str) -> str:
     """Return scheme, host and port of a URL, as browsers write an origin (RFC 6454)."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = "" if parts.port in (None, {"https": 443, "http": 80}.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}".lower()
 
 
 def is_loopback(host: str | None) -> bool:
@@ -37,6 +42,19 @@ class CookieSettings(BaseModel):
         None, description="Share cookies with sub-domains; gives up the protection of the `__Host-` prefix."
     )
     device_lifetime: timedelta = Field(timedelta(days=365), description="How long a browser counts as known.")
+
+    @field_validator("domain")
+    @classmethod
+    def _is_a_domain(cls, domain: str | None) -> str | None:
+        if domain is not None and not _DOMAIN.fullmatch(domain):
+            raise ValueError("must be a domain of your own in lower case, such as example.org")
+        return domain
+
+    @model_validator(mode="after")
+    def _have_names_of_their_own(self) -> Self:
+        if len({self.access, self.refresh, self.session, self.csrf, self.device}) < 5:
+            raise ValueError("two cookies have one name: give access, refresh, session, csrf and device different ones")
+        return self
 
 
 class WebSettings(BaseModel):
@@ -65,6 +83,8 @@ class WebSettings(BaseModel):
     @classmethod
     def _is_secure_origin(cls, url: str) -> str:
         parts = urlsplit(url)
+        if not _HOST.fullmatch(parts.hostname or ""):
+            raise ValueError("must name one host, such as https://login.example.org (an IDN as xn--…)")
         if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
             raise ValueError("give scheme, host and port only, such as https://login.example.org")
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -97,6 +117,13 @@ class WebSettings(BaseModel):
             if network.prefixlen < (8 if network.version == 4 else 16):
                 raise ValueError("trusting (almost) everybody lets anybody forge addresses: name the proxies' networks")
         return networks
+
+    @model_validator(mode="after")
+    def _cookies_are_for_this_house(self) -> Self:
+        host, domain = urlsplit(self.public_url).hostname, self.cookies.domain
+        if domain is not None and host != domain and not (host or "").endswith(f".{domain}"):
+            raise ValueError(f"cookies.domain must be the host of public_url ({host}) or a domain above it")
+        return self
 
     @property
     def is_https(self) -> bool:

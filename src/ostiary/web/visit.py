@@ -27,10 +27,15 @@ class Visit:
         headers: By lower-case name; of a header sent twice the last value, and its name in `doubled`.
         address: Client address in canonical text, or None where unknown.
         answers: Headers that the answer shall carry whatever shape it takes, such as cookies.
+        is_answered: Whether the answer has begun.
+        lane_methods: What the fast lane answers at this path; the rest of the house says so in `Allow`.
         nonce: For this answer's Content-Security-Policy.
     """
 
-    __slots__ = ("_cookies", "_nonce", "address", "answers", "device_id", "doubled", "headers", "identity", "method", "path", "request_id")
+    __slots__ = (
+        "_cookies", "_nonce", "address", "answers", "device_id", "doubled", "headers", "identity", "is_answered",
+        "lane_methods", "method", "path", "request_id",
+    )  # fmt: skip
 
     def __init__(self, scope: Scope, address: str | None) -> None:
         self.method: str = scope["method"]
@@ -40,10 +45,14 @@ class Visit:
         if len(headers) != len(scope["headers"]):
             seen: set[bytes] = set()
             self.doubled = frozenset(name for name, _ in scope["headers"] if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+            if b"cookie" in self.doubled:  # RFC 9113 section 8.2.3: over HTTP/2 browsers send crumbs
+                headers[b"cookie"] = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
         self.headers = headers
         self.address = address
         self.request_id = f"{_process}{next(_numbers):08x}"
         self.answers: list[tuple[bytes, bytes]] = []
+        self.is_answered = False
+        self.lane_methods: frozenset[str] | set[str] = frozenset()
         self.device_id: str | None = None
         self.identity: Any = None
         self._cookies: dict[str, str] | None = None
@@ -65,7 +74,7 @@ class Visit:
         """
         if self._cookies is None:
             raw = self.headers.get(b"cookie")
-            if raw is None or b"cookie" in self.doubled or b"authorization" in self.headers:
+            if raw is None or b"authorization" in self.headers:
                 self._cookies = {}
             else:
                 self._cookies = parsed_cookies(raw)
@@ -89,7 +98,7 @@ class Visit:
 
     def caller(self, account_id: str | None = None, session_id: str | None = None) -> Caller:
         """Return who asks, for units and the journal."""
-        agent = self.headers.get(b"user-agent")
+        agent = self.headers.get(b"user-agent", b"").replace(b"\0", b"")  # which PostgreSQL cannot store
         return Caller(
             self.request_id, self.address, agent[:LONGEST_AGENT].decode("latin-1") if agent else None, account_id,
             session_id, self.device_id,

@@ -41,7 +41,10 @@ class Transaction(Protocol):
 class Driver(Protocol):
     """A database: single statements, and transactions of several."""
 
-    dialect: Dialect
+    @property
+    def dialect(self) -> Dialect:
+        """Which SQL it speaks."""
+        ...
 
     async def open(self) -> None:
         """Connect.

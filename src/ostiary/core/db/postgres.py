@@ -155,7 +155,7 @@ class PostgresDriver:
     async def release(self, connection: asyncpg.Connection[Any]) -> None:
         """Give a connection back."""
         if self._pool is not None:
-            await self._pool.release(connection)
+            await self._pool.release(connection)  # type: ignore[arg-type]  # as in acquire
 
     def transaction(self) -> PostgresTransaction:
         """Return a transaction that has not begun."""

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import msgspec
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
-from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 
 if TYPE_CHECKING:
-    from sqlalchemy.sql.base import Executable
     from sqlalchemy.sql.compiler import SQLCompiler
 
 Dialect = Literal["sqlite", "postgresql"]
 Insert = Callable[..., Any]
 Row = TypeVar("Row")
+Statement = Any  # a Core statement, or a function from the dialect's insert to one: Callable[[Insert], Executable]
 
-_DIALECTS = {"sqlite": sqlite_dialect(paramstyle="qmark"), "postgresql": asyncpg_dialect()}
-_INSERTS: dict[str, Insert] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+@cache
+def _speech(dialect: Dialect) -> tuple[Any, Insert]:
+    """Return a dialect's compiler and its `insert`; who uses one database loads one."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+        from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect  # noqa: PLC0415
+
+        return sqlite_dialect(paramstyle="qmark"), sqlite.insert
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+    from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect  # noqa: PLC0415
+
+    return asyncpg_dialect(), postgresql.insert  # type: ignore[no-untyped-call]
 
 
 class NoRow(msgspec.Struct, frozen=True):
@@ -65,9 +74,13 @@ class Query(Generic[Row]):
 
     __slots__ = ("_build", "_compiled", "row")
 
-    def __init__(self, statement: Executable | Callable[[Insert], Executable], row: type[Row] = NoRow) -> None:  # type: ignore[assignment]
+    @overload
+    def __init__(self: Query[NoRow], statement: Statement) -> None: ...
+    @overload
+    def __init__(self, statement: Statement, row: type[Row]) -> None: ...
+    def __init__(self, statement: Statement, row: Any = NoRow) -> None:
         self._build = statement
-        self.row = row
+        self.row: type[Row] = row
         self._compiled: dict[str, Compiled] = {}
 
     def compiled(self, dialect: Dialect) -> Compiled:
@@ -79,8 +92,9 @@ class Query(Generic[Row]):
 
     def _compile(self, dialect: Dialect) -> Compiled:
         build = self._build
-        statement: Any = build(_INSERTS[dialect]) if not hasattr(build, "compile") else build
-        compiled = statement.compile(dialect=_DIALECTS[dialect])
+        speech, insert = _speech(dialect)
+        statement = build if hasattr(build, "compile") else build(insert)
+        compiled = statement.compile(dialect=speech)
         fields = tuple(getattr(self.row, "__struct_fields__", ()))
         columns = tuple(column.name for column in getattr(statement, "exported_columns", ()))
         if fields or columns:

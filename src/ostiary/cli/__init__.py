@@ -1,0 +1,63 @@
+"""The `ostiary` command: one file a group, imported only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from ostiary.core.errors import Misconfigured, Problem
+
+COMMANDS = {
+    "dev": ("ostiary.cli.serve", "Run a server for development: letters in the terminal and on a page."),
+    "doctor": ("ostiary.cli.doctor", "Check a deployment and say what to do."),
+    "journal": ("ostiary.cli.journal", "Verify and read the journal."),
+    "key": ("ostiary.cli.keys", "List, rotate and kill keys."),
+    "migrate": ("ostiary.cli.migrate", "Bring the database up to date."),
+    "serve": ("ostiary.cli.serve", "Run the server."),
+    "session": ("ostiary.cli.sessions", "List and revoke sessions."),
+    "user": ("ostiary.cli.users", "Add, show, change and delete accounts."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for; `--help` imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="ostiary")
+def ostiary() -> None:
+    """Authentication and identity for Python teams.
+
+    Start with `ostiary dev` to look around, `ostiary serve` to run it for
+    people. All state lies under one data folder.
+    """
+
+
+def main() -> None:
+    """Run the command; refusals and unsafe settings end it with words and not with a trace."""
+    try:
+        ostiary()
+    except Misconfigured as unsafe:
+        click.secho(f"This setting must not start:\n{unsafe}", fg="red", err=True)
+        sys.exit(2)
+    except Problem as problem:
+        click.secho(f"{problem.title} {problem.detail or ''}".strip(), fg="red", err=True)
+        sys.exit(1)

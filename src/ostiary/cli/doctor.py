@@ -1,0 +1,188 @@
+"""`ostiary doctor`: looks at a deployment as a careful stranger would, and says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from ostiary.cli.common import data_option
+from ostiary.core.errors import Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from ostiary.wiring import Ostiary
+
+MOST_SKEW_SECONDS = 5.0
+OWASP_MEMORY_KIB, OWASP_PASSES = 19 * 1024, 2
+SIGNS = {"good": ("✓", "green"), "look": ("!", "yellow"), "bad": ("✗", "red")}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found, and the remedy where there is something to mend."""
+
+    about: str
+    state: Literal["good", "look", "bad"]
+    words: str
+    remedy: str = ""
+
+
+@click.command()
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="Print findings as JSON Lines.")
+def doctor(data: Path, as_json: bool) -> None:
+    """Check settings, files, database, keys, clock, mail, cookies and TLS, and say what to do.
+
+    Exits with 1 if anything is bad. Changes nothing, sends no letter.
+    """
+    findings = asyncio.run(_all(data.absolute(), as_json=as_json))
+    bad = sum(finding.state == "bad" for finding in findings)
+    if not as_json:
+        click.echo(f"\n{len(findings)} checks, {bad} bad, {sum(f.state == 'look' for f in findings)} to look at.")
+    raise SystemExit(1 if bad else 0)
+
+
+async def _all(data: Path, *, as_json: bool) -> list[Finding]:
+    findings = []
+    async for finding in _checks(data):
+        findings.append(finding)
+        if as_json:
+            click.echo(json.dumps(asdict(finding), ensure_ascii=False))
+            continue
+        sign, colour = SIGNS[finding.state]
+        click.echo(f"{click.style(sign, fg=colour)} {finding.about:10} {finding.words}")
+        if finding.remedy:
+            click.echo(f"  {'':10} {click.style('→ ' + finding.remedy, fg=colour)}")
+    return findings
+
+
+async def _checks(data: Path) -> AsyncIterator[Finding]:
+    from ostiary.migrations import is_current  # noqa: PLC0415
+    from ostiary.wiring import Ostiary  # noqa: PLC0415
+
+    if not data.exists():
+        yield Finding("data", "bad", f"There is no folder {data}.", "Name it with --data, or start `ostiary serve` once.")
+        return
+    yield _folder(data)
+    try:
+        house = Ostiary.at(data)
+    except Misconfigured as unsafe:
+        yield Finding("settings", "bad", str(unsafe), f"Correct {data / 'ostiary.toml'} or the environment.")
+        return
+    yield Finding("settings", "good", "Every setting is known and safe to start with.")
+    try:
+        if not await is_current(house.database_url):
+            yield Finding("database", "bad", "The tables are not up to date.", f"ostiary migrate --data {data}")
+            return
+        await house.open(work=False)
+    except Unavailable as gone:
+        yield Finding("database", "bad", str(gone), "Start the database, or correct storage.database.")
+        return
+    except Misconfigured as unsafe:
+        yield Finding("keys", "bad", str(unsafe), "Give the root secret that this database was started with.")
+        return
+    try:
+        yield Finding("database", "good", f"Reachable and up to date ({house.database.driver.dialect}).")
+        yield _keys(house)
+        yield _hashing(house)
+        yield _counters(house)
+        yield await _mail(house)
+        async for finding in _public(house):
+            yield finding
+    finally:
+        await house.close()
+
+
+def _folder(data: Path) -> Finding:
+    mode = data.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding("data", "bad", f"{data} is open to others ({mode:o}).", f"chmod 700 {data}")
+    return Finding("data", "good", f"{data} is its owner's alone.")
+
+
+def _keys(house: Ostiary) -> Finding:
+    now = house.clock.now()
+    youngest = max(key.activates_at for key in house.ring.living("signing", now))
+    days = (now - youngest) / 86_400_000
+    due = house.settings.keys.rotate_every.total_seconds() / 86_400
+    if days > due + 1:
+        return Finding("keys", "look", f"The signing key is {days:.0f} days old.", "Is a server running? It rotates.")
+    return Finding("keys", "good", f"Every purpose has a living key; the signing key is {max(days, 0):.0f} days old.")
+
+
+def _hashing(house: Ostiary) -> Finding:
+    cost = house.settings.hashing
+    if cost.memory_kib * cost.passes < OWASP_MEMORY_KIB * OWASP_PASSES:
+        remedy = "Remove hashing.memory_kib and hashing.passes: the default is OWASP's."
+        return Finding("hashing", "bad", "Password hashes cost less than OWASP asks.", remedy)
+    return Finding("hashing", "good", f"Argon2id with {cost.memory_kib // 1024} MiB, {cost.passes} passes.")
+
+
+def _counters(house: Ostiary) -> Finding:
+    if house.settings.protection.counters == "memory":
+        remedy = "With more than one process set protection.counters to database or valkey."
+        return Finding("limits", "look", "Limits count in each process alone.", remedy)
+    return Finding("limits", "good", f"Limits count exactly, in {house.settings.protection.counters}.")
+
+
+async def _mail(house: Ostiary) -> Finding:
+    settings = house.settings.mail
+    if settings.smtp_host is None:
+        return Finding("mail", "look", f"Letters go {house.post.where}.", "Set mail.smtp_host for people to get them.")
+    import aiosmtplib  # noqa: PLC0415
+
+    client = aiosmtplib.SMTP(
+        hostname=settings.smtp_host, port=settings.smtp_port, timeout=10, use_tls=settings.smtp_security == "tls",
+        start_tls=settings.smtp_security == "starttls", username=settings.smtp_username,
+        password=settings.smtp_password,
+    )  # fmt: skip
+    try:
+        async with client:
+            await client.noop()
+    except (aiosmtplib.SMTPException, OSError) as failure:
+        words = f"{settings.smtp_host}:{settings.smtp_port} does not take us ({type(failure).__name__})."
+        return Finding("mail", "bad", words, "Check mail.smtp_host, smtp_port, smtp_security and the login.")
+    return Finding("mail", "good", f"{settings.smtp_host} takes our login.")
+
+
+async def _public(house: Ostiary) -> AsyncIterator[Finding]:
+    import httpx  # noqa: PLC0415
+
+    web = house.settings.web
+    started = time.time()
+    try:
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.get(f"{web.public_url}/healthz")
+            page = await client.get(f"{web.public_url}/auth/sign-in")
+    except httpx.HTTPError as failure:
+        words = f"{web.public_url} does not answer ({type(failure).__name__})."
+        yield Finding("public", "look", words, "Start the server, or check web.public_url, DNS and the certificate.")
+        return
+    if answer.status_code != 200 or "x-request-id" not in answer.headers:
+        remedy = "Let the proxy pass every path on to Ostiary."
+        yield Finding("public", "bad", f"{web.public_url} is answered by something else.", remedy)
+        return
+    yield Finding("public", "good", f"{web.public_url} is answered by Ostiary{' over TLS' if web.is_https else ''}.")
+    yield _clock(answer.headers.get("date"), started)
+    cookie = page.headers.get("set-cookie", "")
+    if house.cookies.name("csrf") not in cookie or "Secure" not in cookie:
+        remedy = "The proxy must not rename, strip or rewrite Set-Cookie."
+        yield Finding("cookies", "bad", "Cookies do not arrive as they were sent.", remedy)
+    else:
+        yield Finding("cookies", "good", "Cookies arrive as they were sent.")
+
+
+def _clock(date: str | None, started: float) -> Finding:
+    if date is None:
+        return Finding("clock", "look", "The server's answer carries no date.", "Let the proxy keep the Date header.")
+    skew = parsedate_to_datetime(date).timestamp() - started
+    if abs(skew) > MOST_SKEW_SECONDS:
+        return Finding("clock", "bad", f"The server's clock is {skew:+.0f} s off ours.", "Run NTP on both machines.")
+    return Finding("clock", "good", "The server's clock agrees with ours.")

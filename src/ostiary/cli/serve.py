@@ -1,0 +1,101 @@
+"""`ostiary serve` and `ostiary dev`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ostiary.cli.common import data_option
+
+if TYPE_CHECKING:
+    from ostiary.mail import KeptLetter, Mailbox
+    from ostiary.wiring import Ostiary
+
+host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+port_option = click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port.")
+
+
+@click.command()
+@data_option
+@host_option
+@port_option
+def serve(data: Path, host: str, port: int) -> None:
+    """Run the server.
+
+    Every byte of state lies under the data folder: the database (unless one is
+    configured), the root secret, and letters while no mail server is set.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _run(data, host, port, None)
+
+
+@click.command()
+@data_option
+@host_option
+@port_option
+def dev(data: Path, host: str, port: int) -> None:
+    """Run a server for development.
+
+    Letters are shown in the terminal, at /dev/mailbox, and as JSON at
+    /dev/mailbox.json. Not for people: whoever reaches it reads every letter.
+    """
+    from ostiary.mail import Mailbox  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    _run(data, host, port, Mailbox(_show))
+
+
+def _show(letter: KeptLetter) -> None:
+    rule = click.style("─" * 72, fg="cyan")
+    click.echo(f"{rule}\n{click.style('Letter to', bold=True)} {letter.to}: {letter.subject}\n\n{letter.text}\n{rule}")
+
+
+def _run(data: Path, host: str, port: int, mailbox: Mailbox | None) -> None:
+    import uvloop  # noqa: PLC0415
+
+    from ostiary.settings import load  # noqa: PLC0415
+    from ostiary.wiring import Ostiary  # noqa: PLC0415
+
+    folder = data.absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = load(folder, defaults={"web": {"public_url": f"http://localhost:{port}"}})
+    house = Ostiary(settings, folder, post=mailbox)
+    uvloop.run(_serve(house, host, port, mailbox))
+
+
+async def _serve(house: Ostiary, host: str, port: int, mailbox: Mailbox | None) -> None:
+    from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415
+    from granian.http import HTTP1Settings  # noqa: PLC0415
+    from granian.server.embed import Server  # noqa: PLC0415
+
+    await house.open()
+    server = Server(
+        house.app, address=host, port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1, backlog=1024,
+        backpressure=2048, log_enabled=False, websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
+    )  # fmt: skip
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    _announce(house, mailbox, host, port)
+    loading = asyncio.create_task(house.load(), name="breadth")
+    try:
+        await server.serve()
+    finally:
+        loading.cancel()
+        await house.close()
+
+
+def _announce(house: Ostiary, mailbox: Mailbox | None, host: str, port: int) -> None:
+    web = house.settings.web
+    click.echo(f"{web.product_name} is at {click.style(web.public_url, bold=True)} (listening on {host}:{port})")
+    if mailbox is None:
+        click.echo(f"Letters go {house.post.where}.")
+    else:
+        click.echo(f"Letters show up here and at {web.public_url}/dev/mailbox")
+    click.echo(f"State lies in {house.data}. Stop with Ctrl-C.")

@@ -1,0 +1,135 @@
+"""`ostiary user`: the keeper's view of accounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ostiary.cli.common import account_named, data_option, keeper, run_with_house
+from ostiary.core.clock import iso
+
+if TYPE_CHECKING:
+    from ostiary.accounts import Account
+    from ostiary.wiring import Ostiary
+
+
+@click.group()
+def user() -> None:
+    """Add, show, change and delete accounts."""
+
+
+def _line(account: Account) -> str:
+    proven = "" if account.email_verified else " (not confirmed)"
+    return f"{account.id}  {account.username:24} {account.email}{proven}  {account.status}  {iso(account.created_at)}"
+
+
+@user.command("list")
+@data_option
+@click.option("--most", default=100, show_default=True, help="How many at most.")
+@click.option("--after", default="", help="Go on after this id.")
+def list_users(data: Path, most: int, after: str) -> None:
+    """List accounts in the order in which they were opened."""
+
+    async def errand(house: Ostiary) -> None:
+        for account in await house.accounts.listed(after, most):
+            click.echo(_line(account))
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+def show(data: Path, login: str) -> None:
+    """Show one account, by name, address or id."""
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        click.echo(_line(account))
+        click.echo(f"{len(await house.sessions.listed(account.id))} living sessions")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("username")
+@click.argument("email")
+@click.option("--full-name", default="", help="Name to show.")
+@click.password_option(help="Asked for if not given; giving it here leaves it in the shell's history.")
+def add(data: Path, username: str, email: str, full_name: str, password: str) -> None:
+    """Open an account; the address is confirmed by letter, like anybody's."""
+    from ostiary.registration import Application  # noqa: PLC0415
+
+    async def errand(house: Ostiary) -> None:
+        account = await house.registration.open(keeper(), Application(username, email, password, full_name))
+        click.echo(_line(account))
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+def deactivate(data: Path, login: str) -> None:
+    """Close an account to its owner; everything granted to it ends at once."""
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        async with house.database.unit(keeper()) as unit:
+            if not await house.accounts.set_status(unit, account.id, account.status, "deactivated"):
+                raise click.ClickException("The account has just changed. Please look again.")
+            await house.sessions.end_others(unit, account.id, "", "deactivated")
+        click.echo(f"{account.username} is deactivated.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+def activate(data: Path, login: str) -> None:
+    """Open a deactivated account to its owner again."""
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        becomes = "active" if account.email_verified else "provisional"
+        async with house.database.unit(keeper()) as unit:
+            if not await house.accounts.set_status(unit, account.id, "deactivated", becomes):  # type: ignore[arg-type]
+                raise click.ClickException(f"{account.username} is not deactivated.")
+        click.echo(f"{account.username} is {becomes}.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+def unlock(data: Path, login: str) -> None:
+    """Forget the wrong passwords that locked a name."""
+    from ostiary.login import folded  # noqa: PLC0415
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        await house.protection.unlock(keeper(), account.id, folded(account.username), folded(account.email))
+        click.echo(f"{account.username} can sign in again.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+@click.confirmation_option(prompt="The account and all that hangs on it will be gone. Delete it?")
+def delete(data: Path, login: str) -> None:
+    """Delete an account; the journal keeps what happened, without what is personal."""
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        async with house.database.unit(keeper()) as unit:
+            await house.accounts.delete(unit, account.id)
+        click.echo(f"{account.username} is deleted.")
+
+    run_with_house(data, errand)

@@ -1,0 +1,54 @@
+"""The whole house as one ASGI application: the gate and the fast lane at once, the breadth when it is loaded."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ostiary.server.lanes import lanes_of
+from ostiary.web.gate import Gate
+
+if TYPE_CHECKING:
+    from ostiary.web.visit import App, Receive, Scope, Send
+    from ostiary.wiring import Ostiary
+
+
+class Breadth:
+    """Stands for the FastAPI application until it is loaded, which happens once, beside the loop.
+
+    Loading the framework takes a quarter of a second. A server answers the
+    fast lane and its health meanwhile; who comes early for more waits for it.
+    """
+
+    def __init__(self, house: Ostiary) -> None:
+        self._house = house
+        self._loading: asyncio.Task[App] | None = None
+        self._app: App | None = None
+
+    async def load(self) -> App:
+        """Return the application, loading it at the first call."""
+        if self._app is None:
+            if self._loading is None:
+                self._loading = asyncio.create_task(asyncio.to_thread(self._build))
+            self._app = await asyncio.shield(self._loading)
+        return self._app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        app = self._app or await self.load()
+        await app(scope, receive, send)
+
+    def _build(self) -> App:
+        from ostiary.accounts import describe_agent  # noqa: PLC0415
+        from ostiary.server.app import build  # noqa: PLC0415
+
+        # Its patterns take a tenth of a second to read, which no request should wait for.
+        describe_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        return build(self._house)
+
+
+def open_door(house: Ostiary) -> tuple[Gate, Breadth]:
+    """Return the application of a house, and the part of it that loads later."""
+    breadth = Breadth(house)
+    lanes = {(lane.method, lane.path): lane.handle for lane in lanes_of(house)}
+    return Gate(breadth, lanes, house.settings.web), breadth

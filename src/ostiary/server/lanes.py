@@ -1,0 +1,44 @@
+"""The paths of the fast lane, from every room that has some."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ostiary.core.errors import Unavailable
+from ostiary.keys.lane import jwks_lane
+from ostiary.sessions.lane import SessionLane
+from ostiary.web.answers import refusals
+from ostiary.web.lane import Lane, answering
+
+if TYPE_CHECKING:
+    from ostiary.web.visit import Receive, Visit
+    from ostiary.wiring import Ostiary
+
+
+def lanes_of(house: Ostiary) -> list[Lane]:
+    """Return every path of the fast lane."""
+    room = SessionLane(
+        house.sessions, house.guard, house.cookies, house.csrf, house.handover, house.settings.web.largest_body
+    )
+    return [*room.lanes(), jwks_lane(house.keys, house.settings.keys), *_health(house)]
+
+
+def _health(house: Ostiary) -> list[Lane]:
+    async def healthz(_: Visit, __: Receive) -> bytes:
+        return b'{"status":"alive"}'
+
+    async def readyz(_: Visit, __: Receive) -> bytes:
+        if not await house.is_ready():
+            raise Unavailable
+        return b'{"status":"ready"}'
+
+    def operation(name: str, summary: str) -> dict[str, Any]:
+        schema = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
+        answers = {"200": {"description": "Yes.", "content": {"application/json": {"schema": schema}}}}
+        refused = {str(status): answer for status, answer in refusals().items()}
+        return {"operationId": name, "summary": summary, "tags": ["health"], "responses": answers | refused}
+
+    return [
+        Lane("GET", "/healthz", answering(healthz), operation("healthz", "Is the process alive?")),
+        Lane("GET", "/readyz", answering(readyz), operation("readyz", "Can it answer safely now?")),
+    ]

@@ -1,0 +1,166 @@
+"""A house for tests: the real thing on a real database, with a clock that can be turned and cheap hashing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from ostiary.core.clock import ManualClock
+from ostiary.mail import KeptLetter, Mailbox
+from ostiary.migrations import migrate
+from ostiary.wiring import Ostiary
+from tests.services.postgres import Postgres
+
+__all__ = ["clock", "database_url", "house", "open_house", "outside", "sqlite_template", "storage"]
+
+ORIGIN = "http://localhost:8080"
+API = "/api/v1/auth"
+PASSWORD = "correct horse battery"
+NEW_PASSWORD = "another battery staple"
+CHEAP_HASHING = {"memory_kib": 8, "passes": 1}
+"""A real Argon2id, at a cost that lets a suite run; what it costs is not what these tests are about."""
+
+Outside = Callable[[Ostiary], httpx.AsyncClient]
+OpenHouse = Callable[..., Any]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest) -> str:
+    """Each test that touches a database runs on both."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the current tables; tests copy it."""
+    path = tmp_path_factory.mktemp("template") / "ostiary.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def database_url(
+    storage: str, request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path
+) -> Iterator[str]:
+    """The URL of a database with the current tables and nothing in them."""
+    if storage == "sqlite":
+        path = tmp_path / "ostiary.db"
+        shutil.copy(sqlite_template, path)
+        yield f"sqlite:///{path}"
+        return
+    cluster: Postgres = request.getfixturevalue("postgres")
+    template = cluster.template("house", lambda url: asyncio.run(migrate(url)))
+    url = cluster.fresh_database(template)
+    yield url
+    cluster.drop_database(url)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Time stands still until the test moves it."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def open_house(tmp_path: Path, database_url: str, clock: ManualClock) -> AsyncIterator[OpenHouse]:
+    """Open houses on the same database: `await open_house(sessions={...}, work=False)`.
+
+    Each is what one server process holds; they share the folder and with it the root secret.
+    """
+    opened: list[Ostiary] = []
+
+    async def open_one(*, work: bool = True, **overrides: Mapping[str, Any]) -> Ostiary:
+        settings: dict[str, Any] = {"hashing": CHEAP_HASHING, "storage": {"database": database_url}}
+        for section, values in overrides.items():
+            settings[section] = {**settings.get(section, {}), **values}
+        house = Ostiary.at(tmp_path / "data", clock=clock, post=Mailbox(), **settings)
+        await house.open(work=work)
+        opened.append(house)
+        return house
+
+    yield open_one
+    for house in reversed(opened):
+        await house.close()
+
+
+@pytest.fixture
+async def house(open_house: OpenHouse) -> Ostiary:
+    """One open house with default settings; its queue runs when the test asks (`letter_to`)."""
+    opened: Ostiary = await open_house(work=False)
+    return opened
+
+
+@pytest.fixture
+async def outside(house: Ostiary) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client at the door of `house`, without cookies of its own making."""
+    async with client_of(house) as client:
+        yield client
+
+
+@asynccontextmanager
+async def client_of(house: Ostiary, address: str = "203.0.113.7") -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client that calls a house's ASGI application in process, from an address."""
+    transport = httpx.ASGITransport(app=house.app, client=(address, 50000))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        yield client
+
+
+async def register(client: httpx.AsyncClient, username: str = "mira", **changed: str) -> dict[str, Any]:
+    """Register somebody and return the answer; the client's cookies are dropped."""
+    body = {"username": username, "email": f"{username}@example.org", "password": PASSWORD} | changed
+    answer = await client.post(f"{API}/register", json=body)
+    client.cookies.clear()
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def login(client: httpx.AsyncClient, name: str = "mira", password: str = PASSWORD) -> dict[str, Any]:
+    """Sign in and return the answer; the client's cookies are dropped."""
+    answer = await client.post(f"{API}/login", json={"login": name, "password": password})
+    client.cookies.clear()
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def bearer(signed_in: Mapping[str, Any]) -> dict[str, str]:
+    """Return the header that shows an answer's access token."""
+    return {"authorization": f"Bearer {signed_in['access_token']}"}
+
+
+async def letter_to(house: Ostiary, address: str, about: str = "") -> KeptLetter:
+    """Run the queue dry and return the newest letter to an address whose subject holds `about`."""
+    await house.outbox.drain()
+    assert isinstance(house.post, Mailbox)
+    found = [letter for letter in house.post.letters if letter.to == address and about in letter.subject]
+    assert found, f"no letter to {address} about {about!r}: {[letter.subject for letter in house.post.letters]}"
+    return found[0]
+
+
+def token_in(letter: KeptLetter) -> str:
+    """Return the secret in a letter's link."""
+    match = re.search(r"token=([A-Za-z0-9_-]{43})", letter.text)
+    assert match, letter.text
+    return match[1]
+
+
+async def journalled(house: Ostiary) -> list[str]:
+    """Return the actions in the journal, oldest first."""
+    from ostiary.core.db import Query
+    from ostiary.core.journal import Entry
+    from ostiary.core.tables import journal
+    from sqlalchemy import select
+
+    rows = await house.database.all(Query(select(journal), Entry))
+    return [entry.action for entry in sorted(rows, key=lambda entry: (entry.at, entry.strand, entry.position))]
+
+

@@ -1,0 +1,165 @@
+"""People, their devices, and what they do at the door."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from playwright.sync_api import BrowserContext, Locator, Page
+    from tests.services.server_process import ServerProcess
+
+API = "/api/v1/auth"
+PASSWORD = "correct horse battery"
+NEW_PASSWORD = "another battery staple"
+
+LAPTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+PHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/19.0 Mobile/15E148 Safari/604.1"
+)
+
+# Chromium says so in the console itself; this makes sure of it where it reports no other way.
+TELL_OF_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
+    console.error(`policy violated: ${event.effectiveDirective} by ${event.blockedURI} ${event.sample}`));"""
+REFUSED = "Failed to load resource: the server responded with a status of "
+
+_numbers = itertools.count(1)
+
+
+def somebody() -> str:
+    """Return a username that nobody in this test process has had."""
+    return f"mira-{next(_numbers)}"
+
+
+def address_of(name: str) -> str:
+    return f"{name}@example.org"
+
+
+@dataclass
+class Device:
+    """A browser of somebody's, and whatever it has to complain about."""
+
+    context: BrowserContext
+    house: ServerProcess
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.add_init_script(TELL_OF_VIOLATIONS)
+        self.context.on("page", self._listen)
+        self.page = self.context.new_page()
+
+    def _listen(self, page: Page) -> None:
+        refused: set[str] = set()
+
+        def complain(kind: str, text: str, url: str) -> None:
+            # That a page came with a status of refusal is no fault of the page.
+            if kind in {"error", "warning"} and not (text.startswith(REFUSED) and url in refused):
+                self.complaints.append(f"{url}: {text}")
+
+        page.on("response", lambda r: refused.add(r.url) if r.status >= 400 and r.request.is_navigation_request() else None)
+        page.on("console", lambda said: complain(said.type, said.text, said.location["url"]))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def go(self, path: str) -> Page:
+        """Go to a page of the house in the device's first tab."""
+        self.page.goto(self.house.url + path)
+        return self.page
+
+    def at(self, path: str) -> None:
+        """Expect to be at a page of the house, whatever its query."""
+        self.page.wait_for_url(re.compile(re.escape(self.house.url + path) + r"(\?.*)?$"))
+
+    def register(self, name: str, password: str = PASSWORD) -> None:
+        """Register as somebody and arrive at the advice to look for a letter."""
+        page = self.go("/auth/register")
+        page.get_by_label("Username").fill(name)
+        page.get_by_label("Email address").fill(address_of(name))
+        password_field(page).fill(password)
+        page.get_by_role("button", name="Create account").click()
+        self.at("/auth/check-mail")
+
+    def sign_in(self, login: str, password: str = PASSWORD, *, going_to: str = "/auth/account") -> None:
+        """Fill in the form of the sign-in page that is shown, and arrive."""
+        self.page.get_by_label("Username or email address").fill(login)
+        password_field(self.page).fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.at(going_to)
+
+    def confirm(self, name: str) -> None:
+        """Follow the link in the letter to somebody, and press the button there."""
+        self.page.goto(link_in(letter_to(self.house, name, "Confirm")))
+        self.page.get_by_role("button", name="Confirm this address").click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text("Your address is confirmed")
+
+    def sign_out(self) -> None:
+        self.page.get_by_role("button", name="Sign out").click()
+        self.at("/auth/signed-out")
+
+    def cookies(self) -> dict[str, Mapping[str, Any]]:
+        """Return every cookie by its name."""
+        return {cookie["name"]: cookie for cookie in self.context.cookies()}
+
+
+def password_field(page: Page) -> Locator:
+    """Return the field called Password; its button to show it has a name of the same beginning."""
+    return page.get_by_role("textbox", name="Password", exact=True)
+
+
+def letters(house: ServerProcess) -> list[dict[str, str]]:
+    """Return every letter in the development mailbox, the newest first."""
+    found: list[dict[str, str]] = httpx.get(f"{house.url}/dev/mailbox.json").raise_for_status().json()["letters"]
+    return found
+
+
+def letter_to(house: ServerProcess, name: str, about: str) -> dict[str, str]:
+    """Wait for the newest letter to somebody whose subject holds `about`."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        for letter in letters(house):
+            if letter["to"] == address_of(name) and about in letter["subject"]:
+                return letter
+        time.sleep(0.05)
+    raise AssertionError(f"no letter to {name} about {about}")
+
+
+def link_in(letter: Mapping[str, str]) -> str:
+    found = re.search(r"https?://\S+/auth/confirm\?token=\S+", letter["text"])
+    assert found, letter["text"]
+    return found[0]
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds wrong with the page as it is shown, one line each."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Keep a picture of the whole page where somebody has asked for pictures."""
+    if folder := os.environ.get("OSTIARY_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def program(house: ServerProcess, agent: str) -> httpx.Client:
+    """Return a program that keeps cookies as browsers do: `Secure` ones also on http://localhost."""
+    jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
+    return httpx.Client(base_url=house.url, cookies=jar, headers={"user-agent": agent})
