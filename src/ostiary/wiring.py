@@ -18,7 +18,7 @@ from ostiary.core.db import Database, driver_for
 from ostiary.core.hashing import Hasher
 from ostiary.core.jobs import Outbox
 from ostiary.core.journal import Journal
-from ostiary.core.keyring import KeyRing
+from ostiary.core.keyring import KeyRing, RingPeppers
 from ostiary.core.limits import DatabaseLimiter, Limiter, MemoryLimiter
 from ostiary.core.onetime import OneTimeTokens
 from ostiary.core.secrets import Macs
@@ -34,6 +34,7 @@ from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, 
 from ostiary.settings import Settings, load
 from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf
+from ostiary.web.reception import Reception
 
 if TYPE_CHECKING:
     from ostiary.server import Breadth
@@ -76,7 +77,7 @@ class Ostiary:
 
         self.keys = Keys(self.database, self.ring, self.signals, root_wrapper(settings.keys, data), settings.keys)
         self.onetime = OneTimeTokens(self.macs)
-        self.hasher = Hasher(settings.hashing)
+        self.hasher = Hasher(settings.hashing, RingPeppers(self.ring, self.clock, wanted=settings.keys.pepper))
         self.limiter = self._limiter()
 
         self.letters = Letters(settings.web.product_name, settings.web.public_url)
@@ -110,6 +111,7 @@ class Ostiary:
             self.cookies, self.clock,
         )  # fmt: skip
         self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
+        self.reception = Reception(self.guard, self.csrf, self.cookies, self.clock, settings.web)
         self._schedule()
         self._doors: tuple[App, Breadth] | None = None
         self._is_open = False
@@ -146,6 +148,7 @@ class Ostiary:
             return
         await migrate(self.database_url)
         await self.database.driver.open()
+        self.hasher.open()
         await self.keys.open(HOUSE)
         await self.signals.start()
         if work:
@@ -189,6 +192,8 @@ class Ostiary:
 
     async def is_ready(self) -> bool:
         """Return whether this process could answer a request safely now."""
+        if not self._is_open:
+            return False
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self.signals.refresh(), 2)
             return self._is_open

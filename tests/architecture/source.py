@@ -95,9 +95,10 @@ def owner_of(module: Module, line: int) -> str:
 
     def descend(node: ast.AST, names: tuple[str, ...]) -> tuple[str, ...]:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                if child.lineno <= line <= (child.end_lineno or child.lineno):
-                    return descend(child, (*names, child.name))
+            if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                continue
+            if child.lineno <= line <= (child.end_lineno or child.lineno):
+                return descend(child, (*names, child.name))
         return names
 
     return ".".join(descend(module.tree, ()))

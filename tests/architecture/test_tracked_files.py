@@ -7,11 +7,15 @@ import subprocess
 
 from tests.architecture.source import ROOT
 
-# Written in pieces, so that this file does not find itself.
-REGISTRIES = ("pyp" "i.org", "python" "hosted.org", "npm" "js.", "un" "pkg.com", "js" "delivr.net", "docker" ".io", "gh" "cr.io")
-MACHINE_PATHS = re.compile(r"(?<![\w./$-])/(?:wor" r"k|roo" r"t|hom" r"e/\w+|User" r"s/\w+|tm" r"p/\w)[/\w.-]*")
-UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|HA" r"CK)\b")
-AUTHORSHIP = re.compile(r"\b(?:assist" r"ant|chat" r"bot|co-?pil" r"ot|L" r"LM|language mod" r"el|co-auth" r"ored)\b", re.I)
+# One letter of each stands in brackets, so that this file does not find itself.
+REGISTRIES = re.compile(
+    r"pyp[i]\.org|pythonhoste[d]\.org|npmj[s]\.|unpk[g]\.com|jsdeliv[r]\.net|docke[r]\.io|ghc[r]\.io"
+)
+MACHINE_PATHS = re.compile(r"(?<![\w./$-])/(?:wor[k]|roo[t]|home/\w|Users/\w|tmp/\w)[/\w.-]*")
+UNFINISHED = re.compile(r"\b(?:TOD[O]|FIXM[E]|HAC[K])\b")
+AUTHORSHIP = re.compile(
+    r"\b(?:assistan[t]|chatbo[t]|co-?pilo[t]|LL[M]|language mode[l]|co-authore[d])\b", re.IGNORECASE
+)
 
 
 def tracked_texts() -> dict[str, str]:
@@ -40,7 +44,7 @@ def found(pattern: re.Pattern[str]) -> list[str]:
 
 def test_no_file_names_a_package_registry() -> None:
     """Where libraries come from is the business of whoever installs: pip's configuration, a mirror, a proxy."""
-    assert not found(re.compile("|".join(map(re.escape, REGISTRIES))))
+    assert not found(REGISTRIES)
 
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:

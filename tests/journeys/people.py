@@ -7,7 +7,6 @@ import os
 import re
 import time
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from playwright.sync_api import BrowserContext, Locator, Page
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response
     from tests.services.server_process import ServerProcess
 
 API = "/api/v1/auth"
@@ -50,28 +49,36 @@ def address_of(name: str) -> str:
 
 @dataclass
 class Device:
-    """A browser of somebody's, and whatever it has to complain about."""
+    """A browser of somebody's, and what its console has said."""
 
     context: BrowserContext
     house: ServerProcess
-    complaints: list[str] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.context.set_default_timeout(10_000)
         self.context.add_init_script(TELL_OF_VIOLATIONS)
         self.context.on("page", self._listen)
         self.page = self.context.new_page()
 
     def _listen(self, page: Page) -> None:
-        refused: set[str] = set()
+        page.on("response", self._note_refusal)
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.said.append((page.url, str(error))))
 
-        def complain(kind: str, text: str, url: str) -> None:
-            # That a page came with a status of refusal is no fault of the page.
-            if kind in {"error", "warning"} and not (text.startswith(REFUSED) and url in refused):
-                self.complaints.append(f"{url}: {text}")
+    def _note_refusal(self, answer: Response) -> None:
+        if answer.status >= 400 and answer.request.is_navigation_request():
+            self.refused.add(answer.url)
 
-        page.on("response", lambda r: refused.add(r.url) if r.status >= 400 and r.request.is_navigation_request() else None)
-        page.on("console", lambda said: complain(said.type, said.text, said.location["url"]))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+    def _hear(self, said: ConsoleMessage) -> None:
+        if said.type in {"error", "warning"}:
+            self.said.append((said.location["url"], said.text))
+
+    @property
+    def complaints(self) -> list[str]:
+        """Errors and warnings of every page so far, but that a page came with a status of refusal: that is meant."""
+        return [f"{url}: {text}" for url, text in self.said if not (text.startswith(REFUSED) and url in self.refused)]
 
     def go(self, path: str) -> Page:
         """Go to a page of the house in the device's first tab."""
@@ -85,11 +92,17 @@ class Device:
     def register(self, name: str, password: str = PASSWORD) -> None:
         """Register as somebody and arrive at the advice to look for a letter."""
         page = self.go("/auth/register")
-        page.get_by_label("Username").fill(name)
+        page.get_by_role("textbox", name="Username").fill(name)
         page.get_by_label("Email address").fill(address_of(name))
         password_field(page).fill(password)
         page.get_by_role("button", name="Create account").click()
         self.at("/auth/check-mail")
+
+    def join(self, name: str) -> None:
+        """Be somebody new, without the pages: for tests that are about what comes later."""
+        body = {"username": name, "email": address_of(name), "password": PASSWORD}
+        answer = self.context.request.post(f"{self.house.url}{API}/register", data=body)
+        assert answer.status == 201, answer.text()
 
     def sign_in(self, login: str, password: str = PASSWORD, *, going_to: str = "/auth/account") -> None:
         """Fill in the form of the sign-in page that is shown, and arrive."""
@@ -153,13 +166,35 @@ def violations(page: Page) -> list[str]:
     ]
 
 
+def pictures_are_wanted() -> bool:
+    return "OSTIARY_SCREENSHOTS" in os.environ
+
+
 def keep_picture(page: Page, name: str) -> None:
-    """Keep a picture of the whole page where somebody has asked for pictures."""
-    if folder := os.environ.get("OSTIARY_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    """Keep a picture of the whole page in the folder that was asked for."""
+    page.screenshot(path=Path(os.environ["OSTIARY_SCREENSHOTS"]) / f"{name}.png", full_page=True)
 
 
-def program(house: ServerProcess, agent: str) -> httpx.Client:
-    """Return a program that keeps cookies as browsers do: `Secure` ones also on http://localhost."""
-    jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
-    return httpx.Client(base_url=house.url, cookies=jar, headers={"user-agent": agent})
+class Program(httpx.Client):
+    """A program that keeps cookies as browsers do: `Secure` ones also on http://localhost."""
+
+    def __init__(self, house: ServerProcess, agent: str) -> None:
+        super().__init__(base_url=house.url, headers={"user-agent": agent})
+        self.held: dict[str, str] = {}
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
+        """Send with the cookies that are held, and keep those that come."""
+        if self.held:
+            request.headers["cookie"] = "; ".join(f"{name}={value}" for name, value in self.held.items())
+        answer = super().send(request, **options)
+        for header in answer.headers.get_list("set-cookie"):
+            pair, _, attributes = header.partition(";")
+            name, _, value = pair.partition("=")
+            self.held[name] = value
+            if "Max-Age=0" in attributes:
+                del self.held[name]
+        return answer
+
+    def csrf(self) -> dict[str, str]:
+        """Fetch a token and return the header that repeats it."""
+        return {"x-csrf-token": self.get(f"{API}/csrf").json()["csrfToken"]}

@@ -12,11 +12,11 @@ from tests.journeys.people import (
     PASSWORD,
     PHONE,
     Device,
+    Program,
     address_of,
     letter_to,
     link_in,
     password_field,
-    program,
     somebody,
 )
 
@@ -128,10 +128,7 @@ def _end_all_others(laptop: Device, phone: Device) -> None:
 
 
 def _sign_out_for_good(laptop: Device) -> None:
-    kept = [
-        {name: cookie[name] for name in ("name", "value", "httpOnly", "secure", "sameSite")} | {"url": laptop.house.url}
-        for cookie in laptop.context.cookies()
-    ]
+    kept = laptop.context.cookies()
     laptop.go("/auth/account")
     laptop.sign_out()
     assert laptop.cookies().keys() == {"__Host-device", "__Host-csrftoken"}  # known, and nobody
@@ -175,61 +172,55 @@ def _bearer(signed_in: dict[str, Any]) -> dict[str, str]:
     return {"authorization": f"Bearer {signed_in['access_token']}"}
 
 
-def _csrf(client: httpx.Client) -> dict[str, str]:
-    return {"x-csrf-token": client.get(f"{API}/csrf").json()["csrfToken"]}
-
-
 def test_programs_go_the_same_way_by_cookie_and_by_bearer_token(house: ServerProcess) -> None:
     name = somebody()
-    with program(house, LAPTOP) as laptop, program(house, "okhttp/5.1") as phone:
+    with Program(house, LAPTOP) as laptop, Program(house, "okhttp/5.1") as phone:
         body = {"username": name, "email": address_of(name), "password": PASSWORD, "full_name": "Mira"}
         user = _signed_in(laptop.post(f"{API}/register", json=body), 201)["user"]
         assert (user["email_verified"], user["status"]) == (False, "provisional")
 
         token = link_in(letter_to(house, name, "Confirm")).partition("token=")[2]
-        confirmed = _signed_in(laptop.post(f"{API}/email/verify", json={"token": token}, headers=_csrf(laptop)))
+        confirmed = _signed_in(laptop.post(f"{API}/email/verify", json={"token": token}, headers=laptop.csrf()))
         assert (confirmed["email_verified"], confirmed["status"]) == (True, "active")
-        assert laptop.post(f"{API}/email/verify", json={"token": token}, headers=_csrf(laptop)).status_code == 401
+        assert laptop.post(f"{API}/email/verify", json={"token": token}, headers=laptop.csrf()).status_code == 401
 
         body = {"login": address_of(name), "password": PASSWORD}
         by_bearer = _signed_in(phone.post(f"{API}/login", json=body))
-        phone.cookies.clear()
+        phone.held.clear()
         assert phone.get(f"{API}/me", headers=_bearer(by_bearer)).json()["username"] == name
 
-        answer = laptop.get(f"{API}/sessions"); print(answer.text, answer.request.headers)
-        listed = answer.json()["sessions"]
+        listed = laptop.get(f"{API}/sessions").json()["sessions"]
         assert {(session["device"], session["current"]) for session in listed} == {
             ("Chrome on Linux", True),
             ("OkHttp", False),
         }
         (other,) = (session["id"] for session in listed if not session["current"])
         assert laptop.delete(f"{API}/sessions/{other}").status_code == 403  # R19: no token, no deed
-        assert laptop.delete(f"{API}/sessions/{other}", headers=_csrf(laptop)).status_code == 200
+        assert laptop.delete(f"{API}/sessions/{other}", headers=laptop.csrf()).status_code == 200
         assert phone.get(f"{API}/me", headers=_bearer(by_bearer)).status_code == 401
         spent = {"refresh_token": by_bearer["refresh_token"]}
         assert phone.post(f"{API}/refresh", json=spent).status_code == 401
 
         by_bearer = _signed_in(phone.post(f"{API}/login", json={"username": name, "password": PASSWORD}))
-        phone.cookies.clear()
+        phone.held.clear()
         change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
-        assert laptop.post(f"{API}/password/change", json=change, headers=_csrf(laptop)).status_code == 200
+        assert laptop.post(f"{API}/password/change", json=change, headers=laptop.csrf()).status_code == 200
         assert phone.get(f"{API}/me", headers=_bearer(by_bearer)).status_code == 401
         assert laptop.get(f"{API}/me").status_code == 200
 
         assert phone.post(f"{API}/login", json={"login": name, "password": PASSWORD}).status_code == 401
         by_bearer = _signed_in(phone.post(f"{API}/login", json={"login": name, "password": NEW_PASSWORD}))
-        phone.cookies.clear()
-        assert laptop.post(f"{API}/sessions/revoke-others", headers=_csrf(laptop)).status_code == 200
+        phone.held.clear()
+        assert laptop.post(f"{API}/sessions/revoke-others", headers=laptop.csrf()).status_code == 200
         assert phone.get(f"{API}/me", headers=_bearer(by_bearer)).status_code == 401
 
-        old = dict(laptop.cookies)
-        goodbye = laptop.post(f"{API}/logout", headers=_csrf(laptop))
+        old = dict(laptop.held)
+        goodbye = laptop.post(f"{API}/logout", headers=laptop.csrf())
         assert goodbye.status_code == 200
         assert goodbye.headers["clear-site-data"] == '"cache", "storage"'
-        assert dict(laptop.cookies).keys() == {"__Host-device"}
-        assert laptop.post(f"{API}/logout", headers=_csrf(laptop)).status_code == 200  # idempotent
-        with program(house, "okhttp/5.1") as thief:
-            for cookie, value in old.items():
-                thief.cookies.set(cookie, value)
+        assert laptop.held.keys() == {"__Host-device"}
+        assert laptop.post(f"{API}/logout", headers=laptop.csrf()).status_code == 200  # idempotent
+        with Program(house, "okhttp/5.1") as thief:
+            thief.held.update(old)
             assert thief.get(f"{API}/me").status_code == 401
             assert thief.get("/auth/account").headers["location"] == "/auth/sign-in?next=/auth/account"

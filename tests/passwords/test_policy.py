@@ -37,6 +37,12 @@ def test_length_is_counted_in_characters_after_normalisation() -> None:
     assert codes("🦊🐝🍋🚲🌵🎈🧊🪁🐙🧭🥁🪴") == set()
 
 
+@pytest.mark.parametrize("password", ["ｐａｓｓｗｏｒｄ１２３４", "ⓟⓐⓢⓢⓦⓞⓡⓓ①②③④", "𝓹𝓪𝓼𝓼𝔀𝓸𝓻𝓭𝓹𝓪𝓼𝓼"])
+def test_a_common_password_in_letters_that_hash_alike_is_refused(password: str) -> None:
+    """Hashed is the NFKC form, so `password1234` would open an account with the first of these."""
+    assert codes(password)
+
+
 def test_the_longest_password_passes_whole_and_a_longer_one_is_refused() -> None:
     longest = base64.b85encode(os.urandom(400)).decode()[:256]
     assert codes(longest) == set()

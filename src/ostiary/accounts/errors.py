@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostiary.core.errors import Problem
+from ostiary.core.errors import FieldError, Problem
 
 
 class UsernameTaken(Problem):
@@ -11,6 +11,9 @@ class UsernameTaken(Problem):
     slug = "username-taken"
     title = "This username is taken. Please choose another."
     status = 409
+
+    def __init__(self) -> None:
+        super().__init__(errors=(FieldError("username", self.title, "taken"),))
 
 
 class AddressTaken(Problem):

@@ -23,21 +23,6 @@ accounts = Table(
     Column("lapses_at", BigInteger),
 )
 
-# Many may claim an address, one may have proven it (D4): the database sees to that.
-Index(
-    "uq_accounts_proven_email",
-    accounts.c.email_key,
-    unique=True,
-    sqlite_where=accounts.c.email_proven_at.is_not(None),
-    postgresql_where=accounts.c.email_proven_at.is_not(None),
-)
-Index(
-    "ix_accounts_lapses_at",
-    accounts.c.lapses_at,
-    sqlite_where=accounts.c.lapses_at.is_not(None),
-    postgresql_where=accounts.c.lapses_at.is_not(None),
-)
-
 address_claims = Table(
     "address_claims",
     metadata,
@@ -48,3 +33,17 @@ address_claims = Table(
     Column("claimed_at", BigInteger, nullable=False),
     Column("lapses_at", BigInteger, nullable=False, index=True),
 )
+
+
+def add_partial_indexes() -> None:
+    """Add the indexes that hold for some rows only; for the migrations, which create them.
+
+    Apart from the tables, because describing them loads PostgreSQL's dialect,
+    which a server on SQLite never needs.
+    """
+    proven, lapsing = accounts.c.email_proven_at.is_not(None), accounts.c.lapses_at.is_not(None)
+    # Many may claim an address, one may have proven it (D4): the database sees to that.
+    Index(
+        "uq_accounts_proven_email", accounts.c.email_key, unique=True, sqlite_where=proven, postgresql_where=proven
+    )
+    Index("ix_accounts_lapses_at", accounts.c.lapses_at, sqlite_where=lapsing, postgresql_where=lapsing)

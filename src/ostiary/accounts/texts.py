@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-import nh3
-
 from ostiary.core.errors import FieldError, InvalidFields
 
 
@@ -75,6 +73,8 @@ _PLAIN = re.compile(r"[^<>&]*")
 def _without_markup(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
+    import nh3  # noqa: PLC0415 - 1.4 MB that only who cleans a text should pay
+
     shown = nh3.clean(text, tags=set())
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", " "), ("&amp;", "&")):
         shown = shown.replace(entity, character)  # exactly what the serialiser escapes; & last

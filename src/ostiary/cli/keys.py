@@ -44,7 +44,7 @@ def rotate(data: Path, purpose: tuple[str, ...]) -> None:
     """Publish successors that take over once every client can know them; nobody is signed out."""
 
     async def errand(house: Ostiary) -> None:
-        for made in await house.keys.rotate(keeper(), purpose or tuple(PURPOSES)):  # type: ignore[arg-type]
+        for made in await house.keys.rotate(keeper(), purpose):  # type: ignore[arg-type]
             click.echo(f"{made.purpose:8} {made.id:18} published, takes over at {iso(made.activates_at)}")
 
     run_with_house(data, errand)

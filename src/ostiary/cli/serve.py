@@ -83,11 +83,9 @@ async def _serve(house: Ostiary, host: str, port: int, mailbox: Mailbox | None) 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
     _announce(house, mailbox, host, port)
-    loading = asyncio.create_task(house.load(), name="breadth")
     try:
         await server.serve()
     finally:
-        loading.cancel()
         await house.close()
 
 

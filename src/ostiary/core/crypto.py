@@ -107,6 +107,7 @@ class AccountKeys:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
         self._kept: OrderedDict[str, Wrapper] = OrderedDict()
+        self._forgotten = 0
 
     async def create(self, unit: Unit, account_id: str) -> None:
         """Make the key of a new account; goes with the account's row by cascade."""
@@ -120,13 +121,17 @@ class AccountKeys:
         if kept is not None:
             self._kept.move_to_end(account_id)
             return kept
+        before = self._forgotten
         stored = await unit.find(FIND_KEY, account_id=account_id)
         if stored is None:
             return None
-        return self._keep(account_id, Wrapper(self._sealer.open(stored.sealed, f"account_keys {account_id}")))
+        wrapper = Wrapper(self._sealer.open(stored.sealed, f"account_keys {account_id}"))
+        # An account erased while we read must not stay in memory.
+        return self._keep(account_id, wrapper) if before == self._forgotten else wrapper
 
     def forget(self, account_id: str) -> None:
         """Drop the copy in memory."""
+        self._forgotten += 1
         self._kept.pop(account_id, None)
 
     def _keep(self, account_id: str, wrapper: Wrapper) -> Wrapper:

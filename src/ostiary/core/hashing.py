@@ -243,6 +243,10 @@ class Hasher:
         """Say whether a stored hash is of another form, cost or pepper than a new one would be."""
         return self._read(stored, self._recipe()).is_outdated
 
+    def open(self) -> None:
+        """Take work again after `close`, as when a program opens its house twice."""
+        self._pool.begin_again()
+
     async def close(self) -> None:
         """Refuse what has not begun, and wait for what has."""
         self._pool.end()

@@ -74,6 +74,15 @@ POSTPONE = Query(
     .values(run_at=bindparam("again_at"), claimed_until=0, last_error=bindparam("why"), failed_at=bindparam("gave_up"))
 )
 
+
+class UnknownJob(Exception):  # noqa: N818 - reads as what it says
+    """This process does not know how to do that job."""
+
+
+async def _unknown(_: dict[str, Any]) -> None:
+    raise UnknownJob
+
+
 class Outbox:
     """Queues jobs and runs them.
 
@@ -110,6 +119,7 @@ class Outbox:
     async def start(self) -> None:
         """Begin to work in the background."""
         self._stopping = False
+        self._wake = asyncio.Event()  # of this loop: a house may be opened again in another one
         self._tasks = [asyncio.create_task(self._work(), name="outbox")]
         self._tasks += [
             asyncio.create_task(self._repeat(name, interval, chore), name=name)
@@ -145,6 +155,9 @@ class Outbox:
                 ran = await self.drain()
             except DatabaseUnavailable:
                 ran = 0
+            except Exception as failure:  # noqa: BLE001 - the worker outlives whatever one round meets
+                log.warning("the outbox failed (%s)", type(failure).__name__)
+                ran = 0
             if ran == 0:
                 try:
                     await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
@@ -161,8 +174,9 @@ class Outbox:
             return False
         try:
             payload = msgspec.json.decode(self._sealer.open(job.payload, f"outbox {job.id}"))
-            await self._jobs[job.job](payload)
-        except (KeyError, Unsealable) as hopeless:
+            handler = self._jobs.get(job.job, _unknown)  # a newer version's, perhaps: its own worker will take it
+            await handler(payload)
+        except Unsealable as hopeless:
             await self._give_up(job, type(hopeless).__name__)
         except Exception as failure:  # noqa: BLE001 - whatever a handler raises is a failed attempt, never the worker's end
             await self._postpone(job, failure)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
-from ostiary.core.db import Insert, Query
+from ostiary.core.db import Duplicate, Insert, Query
+from ostiary.core.db.unit import Note
+from ostiary.core.errors import Unavailable
 from ostiary.core.secrets import b64, derived
 from ostiary.core.tables import journal, journal_strands
 
@@ -17,12 +19,21 @@ if TYPE_CHECKING:
     from ostiary.core.clock import Clock, Millis
     from ostiary.core.crypto import AccountKeys, Sealer
     from ostiary.core.db import Unit
-    from ostiary.core.db.unit import Note
     from ostiary.core.keyring import KeyRing
 
 GENESIS = hashlib.sha256(b"ostiary journal v1").digest()
 REGISTER = -1
 """The pseudo-strand whose row says how many strands there are, so that none can vanish whole."""
+
+BREAK = "journal.break_found"
+"""Written by the house itself where it must go on from an end that somebody has tampered with."""
+
+
+class JournalBlocked(Unavailable):
+    """An entry that this house did not write stands where the next one belongs (D14: closed)."""
+
+    slug = "journal-blocked"
+    title = "The service cannot keep its journal right now. Please try again later."
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -52,6 +63,18 @@ class Head(msgspec.Struct, frozen=True):
 
 ADD_ENTRY = Query(insert(journal).values({column.name: bindparam(column.name) for column in journal.columns}))
 FIND_HEAD = Query(select(journal_strands).where(journal_strands.c.strand == bindparam("strand")), Head)
+
+
+class Last(msgspec.Struct, frozen=True):
+    """The highest number in use, or None."""
+
+    number: int | None
+
+
+LAST_POSITION = Query(
+    select(func.max(journal.c.position).label("number")).where(journal.c.strand == bindparam("strand")), Last
+)
+LAST_STRAND = Query(select(func.max(journal_strands.c.strand).label("number")), Last)
 
 
 def _put_head(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
@@ -93,25 +116,29 @@ class Journal:
         """Append the unit's notes; the last thing before its commit."""
         if not unit.notes:
             return
-        sealed = [await self._sealed(unit, note) for note in unit.notes]
+        told = [(note, await self._sealed(unit, note)) for note in unit.notes]
         strand: int = await unit.transaction.strand()
-        end = await unit.find(FIND_HEAD, strand=strand)
-        if end is None:
-            await self._register(unit, strand)
-        position, chain = (end.entries, end.head) if end else (0, GENESIS)
-        for note, private in zip(unit.notes, sealed, strict=True):
+        position, chain, broken = await self._end(unit, strand)
+        told[:0] = [(Note(BREAK, None, None, {"what": what}, {}), None) for what in broken]
+        for note, private in told:
             entry = Entry(
                 strand, position, unit.now, note.action, note.account_id, note.session_id or unit.caller.session_id,
                 unit.caller.request_id, msgspec.json.encode(note.details, order="sorted").decode(), private, b"",
             )  # fmt: skip
             chain = link(chain, entry)
-            await unit.run(ADD_ENTRY, **msgspec.structs.asdict(entry) | {"chain": chain})
+            try:
+                await unit.run(ADD_ENTRY, **msgspec.structs.asdict(entry) | {"chain": chain})
+            except Duplicate:
+                raise JournalBlocked from None
             position += 1
         await self._put_head(unit, strand, position, chain)
 
-    def is_genuine(self, head: Head) -> bool:
+    async def is_genuine(self, head: Head) -> bool:
         """Return whether this house wrote the end of that strand."""
         key = self._ring.find("journal", head.key_id, self._clock.now())
+        if key is None:  # made by another process a moment ago?
+            await self._ring.refill()
+            key = self._ring.find("journal", head.key_id, self._clock.now())
         return key is not None and hmac.compare_digest(
             self._mac(key.id, key.material, head.strand, head.entries, head.head), head.mac
         )
@@ -145,10 +172,39 @@ class Journal:
         wrapper = await self._account_keys.find(unit, note.account_id)
         return wrapper.seal(plain, context) if wrapper else None
 
-    async def _register(self, unit: Unit, strand: int) -> None:
-        await unit.lock("journal register")
+    async def _end(self, unit: Unit, strand: int) -> tuple[int, bytes, list[str]]:
+        """Return where the next entry goes, the chain it continues, and what was found broken.
+
+        A forged end is never made genuine by going on from it: the chain itself
+        then says for good what was found.
+        """
+        broken: list[str] = []
+        end = await unit.find(FIND_HEAD, strand=strand)
+        if end is None:
+            await unit.lock("journal register")  # before a strand's first entry, and never again
+            broken = await self._register(unit, strand)
+            end = await unit.get(FIND_HEAD, strand=strand)
+        if not broken and await self.is_genuine(end):
+            return end.entries, end.head, []
+        last = (await unit.get(LAST_POSITION, strand=strand)).number
+        return 0 if last is None else last + 1, end.head, broken or ["head"]
+
+    async def _register(self, unit: Unit, strand: int) -> list[str]:
+        """Enter a strand into the register; return what was found broken."""
         known = await unit.find(FIND_HEAD, strand=REGISTER)
-        await self._put_head(unit, REGISTER, max(strand + 1, known.entries if known else 0), GENESIS)
+        last = (await unit.get(LAST_STRAND)).number
+        is_genuine = last is None or (known is not None and await self.is_genuine(known))
+        counted = (known.entries if known else 0) if is_genuine else (last or 0) + 1
+        is_lost = False
+        # A lower strand whose first transaction has not committed, or never will, must not look like a lost one.
+        for number in range(min(counted, strand), strand + 1):
+            if await unit.find(FIND_HEAD, strand=number) is None:
+                is_lost |= number < counted
+                await self._put_head(unit, number, 0, GENESIS)
+        await self._put_head(unit, REGISTER, max(strand + 1, counted), GENESIS)
+        if not is_genuine:
+            return ["register"]
+        return ["strand"] if is_lost else []
 
     async def _put_head(self, unit: Unit, strand: int, entries: int, chain: bytes) -> None:
         key = self._ring.current("journal", self._clock.now())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from ostiary.core.clock import Millis
 from ostiary.core.errors import Unavailable
 
-Purpose = Literal["signing", "mac", "index", "data", "journal"]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ostiary.core.clock import Clock
+
+Purpose = Literal["signing", "mac", "index", "data", "journal", "pepper"]
 State = Literal["published", "active", "retiring", "destroyed"]
 
 PURPOSES: dict[Purpose, str] = {
@@ -18,6 +23,7 @@ PURPOSES: dict[Purpose, str] = {
     "index": "digests under which single-use secrets and counted names are stored",
     "data": "sealing of personal data and of other keys",
     "journal": "the heads of the journal's strands",
+    "pepper": "password hashes, where the keeper wants a pepper (SP 800-63B-4 section 3.1.1.2)",
 }
 
 
@@ -56,6 +62,10 @@ class Key(msgspec.Struct, frozen=True):
         return "active" if self.activates_at <= now else "published"
 
 
+async def _nothing() -> None:
+    """There is nobody to ask."""
+
+
 class KeyRing:
     """Every living key by purpose and id; replaced whole when the stored ones change."""
 
@@ -63,6 +73,8 @@ class KeyRing:
         self._by_purpose: dict[str, list[Key]] = {}
         self._by_id: dict[tuple[str, str], Key] = {}
         self.version = 0
+        self.refill: Callable[[], Awaitable[None]] = _nothing
+        """Reads the stored keys anew; for who meets a key that this process has not heard of yet."""
 
     def replace(self, keys: list[Key]) -> None:
         """Hold these keys and no others."""
@@ -95,3 +107,24 @@ class KeyRing:
     def living(self, purpose: Purpose, now: Millis) -> list[Key]:
         """Return every key of a purpose that is not destroyed, oldest first."""
         return [key for key in self._by_purpose.get(purpose, []) if key.state(now) != "destroyed"]
+
+
+class RingPeppers:
+    """Peppers for the hasher: what old hashes were made with is found, whether or not new ones get any."""
+
+    def __init__(self, ring: KeyRing, clock: Clock, *, wanted: bool) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._wanted = wanted
+
+    def current(self) -> tuple[str, bytes] | None:
+        """Return id and secret of the pepper for new hashes, or None if none is wanted."""
+        if not self._wanted:
+            return None
+        key = self._ring.current("pepper", self._clock.now())
+        return key.id, key.material
+
+    def find(self, key_id: str) -> bytes | None:
+        """Return the pepper of an id, or None."""
+        key = self._ring.find("pepper", key_id, self._clock.now())
+        return key.material if key else None

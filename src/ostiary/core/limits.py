@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import timedelta
-from typing import Any, Protocol, TYPE_CHECKING
+from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import bindparam, case, delete, update
+from sqlalchemy import BigInteger, bindparam, case, delete, update
 
 from ostiary.core.clock import Clock, Millis, millis
 from ostiary.core.db import Database, Insert, Query, Unit
 from ostiary.core.tables import counters
 
 LARGEST_MEMORY = 200_000
+LOOKED_AT = 16
+"""Counters that are compared where one of them must go."""
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -77,11 +79,15 @@ def _key(spend: Spend) -> tuple[str, bytes]:
 
 
 class MemoryLimiter:
-    """Counters of one process, bounded in number: the one untouched longest goes first."""
+    """Counters of one process, bounded in number."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, largest: int = LARGEST_MEMORY) -> None:
         self._clock = clock
+        self._largest = largest
         self._counts: OrderedDict[tuple[str, bytes], Count] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._counts)
 
     async def spend(self, *spends: Spend) -> list[Count]:
         """Count one on each counter."""
@@ -99,20 +105,6 @@ class MemoryLimiter:
         for spend in spends:
             self._counts.pop(_key(spend), None)
 
-    def _spend_one(self, spend: Spend) -> Count:
-        now, key, limit = self._clock.now(), _key(spend), spend.limit
-        count = self._counts.get(key)
-        if count is None or count.closes_at <= now:
-            count = Count(0, now + millis(limit.window))
-        spent = count.spent + 1
-        penalised = limit.penalty and spent == limit.number
-        count = Count(spent, now + millis(limit.penalty) if penalised else count.closes_at)
-        self._counts[key] = count
-        self._counts.move_to_end(key)
-        if len(self._counts) > LARGEST_MEMORY:
-            self._counts.popitem(last=False)
-        return count
-
     async def prune(self) -> int:
         """Drop counters whose window is over."""
         now = self._clock.now()
@@ -120,6 +112,42 @@ class MemoryLimiter:
         for key in over:
             del self._counts[key]
         return len(over)
+
+    def find(self, spend: Spend) -> Count | None:
+        """Return a counter as it stands, or None."""
+        return self._counts.get(_key(spend))
+
+    def hold(self, spend: Spend, count: Count) -> None:
+        """Set a counter to what is known of it."""
+        key = _key(spend)
+        self._counts[key] = count
+        self._counts.move_to_end(key)
+        if len(self._counts) > self._largest:
+            self._make_room()
+
+    def _spend_one(self, spend: Spend) -> Count:
+        now, limit = self._clock.now(), spend.limit
+        count = self._counts.get(_key(spend))
+        if count is None or count.closes_at <= now:
+            count = Count(0, now + millis(limit.window))
+        spent = count.spent + 1
+        penalised = limit.penalty and spent == limit.number
+        count = Count(spent, now + millis(limit.penalty) if penalised else count.closes_at)
+        self.hold(spend, count)
+        return count
+
+    def _make_room(self) -> None:
+        """Drop the one that says least among those untouched longest.
+
+        Not simply the oldest: names made up by the thousand would push out the
+        counter of a locked one, and so unlock it.
+        """
+        now = self._clock.now()
+        oldest = [key for key, _ in zip(self._counts, range(LOOKED_AT), strict=False)]
+        least = min(oldest, key=lambda key: self._counts[key].spent if self._counts[key].closes_at > now else 0)
+        for key in oldest:
+            self._counts.move_to_end(key)
+        del self._counts[least]
 
 
 def _spend(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
@@ -129,15 +157,15 @@ def _spend(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
     )  # fmt: skip
     is_over = counters.c.closes_at <= bindparam("now")
     fills = counters.c.spent + 1 == bindparam("number")
+    penalty = bindparam("penalty_closes_at", type_=BigInteger)
     return statement.on_conflict_do_update(
         index_elements=["name", "digest"],
         set_={
             "spent": case((is_over, 1), else_=counters.c.spent + 1),
             "opened_at": case((is_over, bindparam("now")), else_=counters.c.opened_at),
             "closes_at": case(
-                (is_over, bindparam("window_closes_at")),
-                (fills, case((bindparam("penalty_closes_at") > 0, bindparam("penalty_closes_at")),
-                             else_=counters.c.closes_at)),
+                (is_over, bindparam("first_closes_at")),
+                (fills & (penalty > 0), penalty),
                 else_=counters.c.closes_at,
             ),
         },
@@ -147,9 +175,7 @@ def _spend(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
 SPEND = Query(_spend, Count)
 GIVE_BACK = Query(
     update(counters)
-    .where(
-        counters.c.name == bindparam("of_name"), counters.c.digest == bindparam("of_digest"), counters.c.spent > 0
-    )
+    .where(counters.c.name == bindparam("of_name"), counters.c.digest == bindparam("of_digest"), counters.c.spent > 0)
     .values(spent=counters.c.spent - 1)
 )
 FORGET = Query(delete(counters).where(counters.c.name == bindparam("name"), counters.c.digest == bindparam("digest")))
@@ -166,8 +192,9 @@ class DatabaseLimiter:
         """Count one on each counter, all in one commit."""
         async with self._database.unit() as unit:
             # In one order, so that two units never hold what the other waits for.
-            counts = {spend: await self._spend_one(unit, spend) for spend in sorted(spends, key=_key)}
-        return [counts[spend] for spend in spends]
+            order = sorted(range(len(spends)), key=lambda place: _key(spends[place]))
+            counts = {place: await self._spend_one(unit, spends[place]) for place in order}
+        return [counts[place] for place in range(len(spends))]
 
     async def give_back(self, *spends: Spend) -> None:
         """Take one back from each counter."""
@@ -183,12 +210,11 @@ class DatabaseLimiter:
 
     async def _spend_one(self, unit: Unit, spend: Spend) -> Count:
         limit, now = spend.limit, unit.now
-        window_closes_at = now + millis(limit.window)
         penalty_closes_at = now + millis(limit.penalty) if limit.penalty else 0
-        first = penalty_closes_at if limit.penalty and limit.number == 1 else window_closes_at
+        first_closes_at = penalty_closes_at if limit.penalty and limit.number == 1 else now + millis(limit.window)
         return await unit.get(
-            SPEND, name=limit.name, digest=spend.digest, now=now, number=limit.number, first_closes_at=first,
-            window_closes_at=window_closes_at, penalty_closes_at=penalty_closes_at,
+            SPEND, name=limit.name, digest=spend.digest, now=now, number=limit.number,
+            first_closes_at=first_closes_at, penalty_closes_at=penalty_closes_at,
         )  # fmt: skip
 
     async def prune(self) -> int:

@@ -17,8 +17,7 @@ def jwks_lane(keys: Keys, settings: KeySettings) -> Lane:
     """Return the path that answers with the JWK Set; caches may keep it a while (RFC 7517)."""
 
     async def jwks(_: Visit, __: Receive) -> bytes:
-        if keys.is_stale:
-            await keys.reload()
+        await keys.ensure_fresh()
         return msgspec.json.encode(keys.jwks())
 
     seconds = int(settings.jwks_max_age.total_seconds())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
+import stat
 import subprocess
 from pathlib import Path
 
@@ -30,8 +31,11 @@ def root_wrapper(settings: KeySettings, data: Path) -> Wrapper:
         secret = settings.root_secret
     elif settings.root_secret_command is not None:
         secret = _from_command(settings.root_secret_command)
+    elif settings.root_secret_file is not None:
+        secret = _from_file(settings.root_secret_file)
     else:
-        secret = _from_file(settings.root_secret_file or data / "root.secret")
+        path = data / "root.secret"
+        secret = _from_file(path) if path.exists() else _created(path)
     secret = secret.strip()
     if len(secret) < SHORTEST or len(set(secret)) < FEWEST_DIFFERENT:
         raise Misconfigured(
@@ -53,15 +57,19 @@ def _from_command(command: str) -> str:
 def _from_file(path: Path) -> str:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return _created(path)
     except OSError as failure:
         raise Misconfigured(f"keys.root_secret_file {path} cannot be read: {failure.strerror}") from failure
-    with os.fdopen(handle) as file:
-        status = os.fstat(file.fileno())
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise Misconfigured(f"keys.root_secret_file {path} is not a file")
+    with os.fdopen(handle, encoding="utf-8") as file:
         if status.st_mode & 0o077:
             raise Misconfigured(f"keys.root_secret_file {path} can be read by others. Repair: chmod 600 {path}")
-        return file.read()
+        try:
+            return file.read()
+        except UnicodeDecodeError:
+            raise Misconfigured(f"keys.root_secret_file {path} is not text") from None  # the error holds the secret
 
 
 def _created(path: Path) -> str:

@@ -30,8 +30,8 @@ KEPT_AFTER_RETIREMENT: dict[Purpose, timedelta | None] = {
     "index": timedelta(days=31),
     "data": None,  # opens what it sealed until that is sealed anew
     "journal": None,  # proves the past for as long as there is one
+    "pepper": None,  # hashes made with it wait for their owners' next sign-in
 }
-ROTATED_BY_SCHEDULE: tuple[Purpose, ...] = ("signing", "mac", "index", "data", "journal")
 
 
 class NoSuchKey(Problem):
@@ -40,6 +40,14 @@ class NoSuchKey(Problem):
     slug = "no-such-key"
     title = "There is no living key with that id."
     status = 404
+
+
+class KeyStillNeeded(Problem):
+    """Killing a key that seals data would destroy the data, or the proof of the journal, with it."""
+
+    slug = "key-still-needed"
+    title = "What this key sealed or proved is still needed. Rotate it instead: then it only reads."
+    status = 409
 
 
 class Keys:
@@ -52,12 +60,20 @@ class Keys:
     def __init__(self, database: Database, ring: KeyRing, signals: Signals, wrapper: Wrapper, settings: KeySettings) -> None:
         self._database = database
         self._ring = ring
+        self._signals = signals
         self._wrapper = wrapper
         self._settings = settings
+        self._purposes = tuple(purpose for purpose in PURPOSES if purpose != "pepper" or settings.pepper)
         self._signers: dict[str, SigningKey] = {}
         self._listeners: list[Callable[[], None]] = []
-        self.is_stale = False
-        signals.on("keys", lambda _: setattr(self, "is_stale", True))
+        self._heard = self._loaded = 0
+        signals.on("keys", self._hear)
+        ring.refill = self.reload
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the keys have changed since they were read."""
+        return self._heard != self._loaded
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever the living keys have changed."""
@@ -72,61 +88,65 @@ class Keys:
         async with self._database.unit(caller) as unit:
             await unit.lock("keys")  # two first starts at once: the second finds the keys of the first
             await self._load(await unit.all(queries.ALL))
-            missing = [purpose for purpose in PURPOSES if not self._ring.living(purpose, unit.now)]
-            made = [self._made(purpose, unit.now, unit.now) for purpose in missing]
-            if made:
-                self._ring.replace([*self._held(unit.now), *made])
-                for key in made:
-                    await self._store(unit, key)
+            await self._complete(unit)
 
     async def reload(self) -> None:
-        """Read the keys anew, as after a signal."""
-        self.is_stale = False
+        """Read the keys anew, as after a signal; they stay stale for everybody until that has succeeded."""
+        heard = self._heard
         await self._load(await self._database.all(queries.ALL))
+        self._loaded = heard
 
-    async def rotate(self, caller: Caller, purposes: tuple[Purpose, ...] = ROTATED_BY_SCHEDULE) -> list[Key]:
-        """Publish a successor for each purpose; it takes over once every client can know it.
+    async def ensure_fresh(self) -> None:
+        """See that the ring holds what is stored now.
+
+        Raises:
+            DatabaseUnavailable: Nobody can say (D14).
+        """
+        if not self._signals.is_fresh():
+            await self._signals.refresh()
+        if self.is_stale:
+            await self.reload()
+
+    async def rotate(self, caller: Caller, purposes: tuple[Purpose, ...] = ()) -> list[Key]:
+        """Publish a successor for each purpose, by default all; it takes over once every client can know it.
 
         Nobody is signed out: what the predecessor made stays good for as long as it would have lived.
         """
-        made: list[Key] = []
         async with self._database.unit(caller) as unit:
             await unit.lock("keys")
-            for purpose in purposes:
-                takes_over_at = unit.now + millis(self._settings.publish_ahead)
-                key = self._made(purpose, unit.now, takes_over_at)
-                await self._store(unit, key)
-                await self._retire_others(unit, key, takes_over_at)
-                made.append(key)
+            made = [await self._succeed(unit, purpose) for purpose in purposes or self._purposes]
         await self.reload()
         return made
 
     async def kill(self, caller: Caller, key_id: str) -> None:
         """Destroy a compromised key at once; what it made proves nothing any more.
 
-        If it was the only active one of its purpose, a new one is active at once.
+        If no other of its purpose is active, a new one is at once.
 
         Raises:
             NoSuchKey: No living key has that id.
+            KeyStillNeeded: It seals data or proves the journal: rotate it instead.
         """
-        async with self._database.unit(caller) as unit:
-            await unit.lock("keys")
-            if not await unit.run(queries.KILL, key_id=key_id, now=unit.now):
-                raise NoSuchKey
-            unit.note("key.killed", key=key_id)
-            unit.signal("keys", key_id)
-            await self._load(await unit.all(queries.ALL))
-            for purpose in PURPOSES:
-                if not any(key.state(unit.now) == "active" for key in self._ring.living(purpose, unit.now)):
-                    key = self._made(purpose, unit.now, unit.now)
-                    self._ring.replace([*self._held(unit.now), key])
-                    await self._store(unit, key)
-        await self.reload()
+        try:
+            async with self._database.unit(caller) as unit:
+                await unit.lock("keys")
+                doomed = next((key for key in await unit.all(queries.ALL) if key.id == key_id), None)
+                if doomed is not None and KEPT_AFTER_RETIREMENT[doomed.purpose] is None:  # type: ignore[index]
+                    raise KeyStillNeeded
+                if not await unit.run(queries.KILL, key_id=key_id, now=unit.now):
+                    raise NoSuchKey
+                unit.note("key.killed", key=key_id)
+                unit.signal("keys", key_id)
+                await self._load(await unit.all(queries.ALL))
+                await self._complete(unit)
+        finally:
+            await self.reload()  # after a failed commit, too: the ring must hold what is stored
 
     async def tend(self, caller: Caller) -> None:
         """Do what the schedule asks: replace keys of age, wipe the dead; safe in every process at once."""
+        await self.ensure_fresh()
         now = self._database.clock.now()
-        for purpose in ROTATED_BY_SCHEDULE:
+        for purpose in self._purposes:
             youngest = max((key.activates_at for key in self._ring.living(purpose, now)), default=0)
             if now - youngest > millis(self._settings.rotate_every):
                 await self._rotate_if_still_due(caller, purpose, youngest)
@@ -153,14 +173,34 @@ class Keys:
     async def _rotate_if_still_due(self, caller: Caller, purpose: Purpose, youngest: Millis) -> None:
         async with self._database.unit(caller) as unit:
             await unit.lock("keys")
-            stored = [key for key in await unit.all(queries.ALL) if key.purpose == purpose]
+            stored = [key for key in await unit.all(queries.ALL) if key.purpose == purpose and key.sealed]
             if max((key.activates_at for key in stored), default=0) != youngest:
                 return  # another process was quicker
-            takes_over_at = unit.now + millis(self._settings.publish_ahead)
-            key = self._made(purpose, unit.now, takes_over_at)
-            await self._store(unit, key)
-            await self._retire_others(unit, key, takes_over_at)
+            await self._succeed(unit, purpose)
         await self.reload()
+
+    async def _complete(self, unit: Unit) -> None:
+        """See that each purpose has an active key, and one whose end is not set."""
+        for purpose in self._purposes:
+            living = self._ring.living(purpose, unit.now)
+            active = [key for key in living if key.state(unit.now) == "active"]
+            if active and any(key.retires_at is None for key in living):
+                continue
+            # Published before use where time allows; a successor that was killed leaves its predecessor's end set.
+            ends = max((key.retires_at or unit.now for key in active), default=unit.now)
+            key = self._made(purpose, unit.now, min(ends, unit.now + millis(self._settings.publish_ahead)))
+            self._ring.replace([*self._held(unit.now), key])
+            await self._store(unit, key)
+
+    async def _succeed(self, unit: Unit, purpose: Purpose) -> Key:
+        takes_over_at = unit.now + millis(self._settings.publish_ahead)
+        key = self._made(purpose, unit.now, takes_over_at)
+        await self._store(unit, key)
+        await self._retire_others(unit, key, takes_over_at)
+        return key
+
+    def _hear(self, _: str) -> None:
+        self._heard += 1
 
     async def _load(self, stored: list[StoredKey]) -> None:
         now = self._database.clock.now()

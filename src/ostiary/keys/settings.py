@@ -21,6 +21,9 @@ class KeySettings(BaseModel):
         description="How long a new key is published before its first use; longer than `jwks_max_age`.",
     )
     jwks_max_age: timedelta = Field(timedelta(minutes=5), description="How long clients may keep the JWKS.")
+    pepper: bool = Field(
+        False, description="Key password hashes with a secret that is not in the database: a stolen table is useless alone."
+    )
     root_secret: str | None = Field(
         None, min_length=32, repr=False, description="The root secret itself, at least 32 random characters."
     )

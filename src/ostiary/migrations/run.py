@@ -48,6 +48,8 @@ def _sqlite_version(path: Path) -> str | None:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return None
+    except sqlite3.DatabaseError as failure:
+        raise DatabaseUnavailable(f"SQLite cannot read its file: {failure}") from failure
     finally:
         connection.close()
     return row[0] if row else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ostiary.accounts.models
 import ostiary.keys.models
 import ostiary.passwords.models
 import ostiary.sessions.models  # noqa: F401 - imported for their tables
+from ostiary.accounts.models import add_partial_indexes
 from ostiary.core.tables import metadata
+
+add_partial_indexes()
 
 __all__ = ["metadata"]

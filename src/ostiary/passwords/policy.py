@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ostiary.core.errors import FieldError, Problem
+from ostiary.core.hashing import normalise
 
 
 class PasswordSettings(BaseModel):
@@ -101,15 +102,15 @@ class PasswordPolicy:
     ) -> PasswordVerdict:
         """Return a verdict on the whole password; there are no rules of composition.
 
-        Length counts code points in NFC, the form that is hashed
-        (SP 800-63B-4, 3.1.1.2: one character each).
+        Weighed is the form that is hashed, NFKC, or common passwords in other
+        letters would pass; its code points count (SP 800-63B-4, 3.1.1.2).
         """
         settings = self.settings
-        if len(password) > 4 * settings.longest:  # normalisation shortens to a third at most
+        if len(password) > 4 * settings.longest:  # composing shortens to a third at most
             return _refused_unread(_too_long(settings.longest))
         if any("\ud800" <= character <= "\udfff" for character in password):
             return _refused_unread(Reason("not-text", "This password contains characters that are not text."))
-        text = unicodedata.normalize("NFC", password)
+        text = normalise(password)
         if len(text) > settings.longest:
             return _refused_unread(_too_long(settings.longest))
 
@@ -357,7 +358,7 @@ def _context_words(*texts: str | None) -> tuple[str, ...]:
     """Return the words of these texts, whole and in parts, with and without accents, longest first."""
     found: set[str] = set()
     for text in texts:
-        small = unicodedata.normalize("NFC", (text or "")[:320]).casefold()
+        small = normalise((text or "")[:320]).casefold()
         parts = [part for part in re.split(r"[\W_]+", small) if part]
         if "@" in small:
             parts = parts[:-1]  # everybody's address ends in com

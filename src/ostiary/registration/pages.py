@@ -10,7 +10,17 @@ from ostiary.accounts import Account, Accounts, TokenSpent, clean_display_text
 from ostiary.core.errors import Problem
 from ostiary.registration.service import Application, Registration
 from ostiary.sessions import CookieHandover
-from ostiary.web.doors import PAGE_PREFIX, AnyCaller, PageCaller, TheVisit, page, page_router, see_other, service
+from ostiary.web.doors import (
+    PAGE_PREFIX,
+    AnyCaller,
+    PageCaller,
+    TheEdge,
+    TheVisit,
+    page,
+    page_router,
+    see_other,
+    service,
+)
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -71,15 +81,20 @@ async def confirm_page(
 
 @router.post("/confirm")
 async def confirm(
-    request: Request, registration: Annotated[Registration, service(Registration)], caller: AnyCaller
+    request: Request,
+    registration: Annotated[Registration, service(Registration)],
+    caller: AnyCaller,
+    visit: TheVisit,
+    edge: TheEdge,
 ) -> Response:
     """Use the link."""
     filled = await fields(request, "token")
     try:
-        await registration.confirm(caller, filled["token"])
+        account = await registration.confirm(caller, filled["token"])
     except TokenSpent:
-        return page(request, "confirm.html", token="", claim=None, status=404)  # noqa: S106
-    return page(request, "confirmed.html")
+        return page(request, "confirm.html", token="", claim=None, status=404)
+    is_inside = edge.guard.named_session(visit) is not None
+    return page(request, "confirmed.html", account=account if is_inside else None)
 
 
 @router.get("/account")

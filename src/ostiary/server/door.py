@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Breadth:
     """Stands for the FastAPI application until it is loaded, which happens once, beside the loop.
 
-    Loading the framework takes a quarter of a second. A server answers the
-    fast lane and its health meanwhile; who comes early for more waits for it.
+    The framework takes a quarter of a second and 12 MB. A process that only
+    answers the fast lane never pays them; elsewhere the first request for more
+    waits, and the loop goes on meanwhile.
     """
 
     def __init__(self, house: Ostiary) -> None:

@@ -54,6 +54,6 @@ async def end_other_sessions(caller: SignedInCaller, sessions: Annotated[Session
 @router.get("/csrf", operation_id="csrfToken", responses=refusals())
 async def csrf_token(visit: TheVisit, edge: TheEdge) -> CsrfAnswer:
     """Return a CSRF token bound to the visitor's session, and set its cookie."""
-    token, cookie = edge.csrf.issue(edge.guard.named_session(visit))
+    token, cookie = edge.csrf.renew(visit, edge.guard.named_session(visit))
     visit.answers.append(cookie)
     return CsrfAnswer(csrfToken=token)

@@ -201,7 +201,7 @@ class CookieHandover:
             write("access", grant.access.token, grant.access.expires_in),
             write("refresh", grant.refresh_token, self._idle),
             write("session", grant.page_token, self._idle),
-            self._csrf.issue(grant.session.id)[1],
+            self._csrf.renew(visit, grant.session.id)[1],
         ]
         if grant.session.device_id is not None:
             write_device = self._macs.write(DEVICE, grant.session.device_id)

@@ -52,6 +52,16 @@ class Csrf:
         token = self._macs.write(PURPOSE, secrets.token_urlsafe(16), session_id or ANONYMOUS)
         return token, self._cookies.write("csrf", token, LIFETIME_SECONDS)
 
+    def renew(self, visit: Visit, session_id: str | None) -> tuple[str, Header]:
+        """Return the visitor's own token if it fits the session, else a new one, and the header that keeps it longer.
+
+        A token that fits stays: forms in the visitor's other tabs hold it.
+        """
+        held = self._cookies.read(visit, "csrf")
+        if held is not None and self._fits(held, session_id):
+            return held, self._cookies.write("csrf", held, LIFETIME_SECONDS)
+        return self.issue(session_id)
+
     def token_for(self, visit: Visit, session_id: str | None) -> tuple[str, Header | None]:
         """Return the visitor's own token if it fits the session, else a new one with its cookie."""
         held = self._cookies.read(visit, "csrf")

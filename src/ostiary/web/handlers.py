@@ -11,7 +11,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from ostiary.core.errors import Problem
-from ostiary.web.doors import PAGE_PREFIX, page, see_other, visit_in
+from ostiary.web.doors import PAGE_PREFIX, edge_in, page, see_other, visit_in
 from ostiary.web.problems import InternalFault, body_and_headers, by_status, invalid_fields
 
 SIGN_IN = f"{PAGE_PREFIX}/sign-in"
@@ -75,7 +75,7 @@ def _page_for(request: Request, problem: Problem, path: str) -> Response:
     detail = problem.detail or (problem.errors[0].message if problem.errors else None)
     response = page(
         request, "problem.html", status=problem.status, title=problem.title, detail=detail,
-        request_id=visit_in(request).request_id,
+        request_id=visit_in(request).request_id, account=edge_in(request).guard.named_session(visit_in(request)),
     )  # fmt: skip
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)

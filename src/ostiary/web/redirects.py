@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_OWN_PATH = re.compile(r"(?:/[A-Za-z0-9_-]{1,64}){1,8}/?")
+_OWN_PATH = re.compile(r"/|(?:/[A-Za-z0-9_-]{1,64}){1,8}/?")  # "/" too: an application's own front page
 
 
 def own_path(text: str | None, default: str) -> str:

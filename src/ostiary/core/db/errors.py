@@ -17,6 +17,13 @@ class Duplicate(Exception):  # noqa: N818 - reads as what it says
         self.constraint = constraint
 
 
+class UnitBroken(Exception):  # noqa: N818 - reads as what it says
+    """A statement failed, and the unit went on as if it had not: nothing of the unit is kept.
+
+    PostgreSQL does so by itself; SQLite is made to, so that both tell a mistake of ours.
+    """
+
+
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached or refuses to answer (D14: closed)."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ostiary.core.db.driver import Values
-from ostiary.core.db.errors import DatabaseUnavailable, Duplicate
+from ostiary.core.db.errors import DatabaseUnavailable, Duplicate, UnitBroken
 from ostiary.core.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ class PostgresTransaction:
         if self._connection is not None:
             try:
                 with TRANSLATED:
-                    await self._connection.execute("COMMIT")
+                    said = await self._connection.execute("COMMIT")
+                if said != "COMMIT":  # the server's answer to COMMIT is ROLLBACK where a statement had failed
+                    raise UnitBroken
             finally:
                 await self._release()
 
@@ -94,7 +97,8 @@ class PostgresTransaction:
                 with TRANSLATED:
                     await self._connection.execute("ROLLBACK")
             except DatabaseUnavailable:
-                self._connection.terminate()
+                with contextlib.suppress(Exception):  # the pool may have let go of a lost connection already
+                    self._connection.terminate()
             finally:
                 await self._release()
 
@@ -138,11 +142,13 @@ class PostgresDriver:
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
         if self._pool is not None:
-            pool, self._pool = self._pool, None
+            pool = self._pool
             try:
                 await asyncio.wait_for(pool.close(), 5)
             except TimeoutError:
                 pool.terminate()
+            finally:
+                self._pool = None
 
     async def acquire(self) -> asyncpg.Connection[Any]:
         """Take a connection from the pool."""
@@ -200,6 +206,8 @@ class Translated:
 
         if isinstance(failure, asyncpg.UniqueViolationError):
             raise Duplicate(failure.constraint_name or "") from failure
+        if isinstance(failure, asyncpg.InFailedSQLTransactionError):
+            raise UnitBroken from failure
         if isinstance(failure, (*_out_of_reach(), OSError, TimeoutError)):
             raise DatabaseUnavailable from failure
 
@@ -219,6 +227,7 @@ def _out_of_reach() -> tuple[type[Exception], ...]:
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,
         asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.TransactionRollbackError,  # a deadlock: the same may succeed a moment later
     )
 
 

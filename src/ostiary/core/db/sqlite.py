@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections import deque
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ostiary.core.db.driver import Values
-from ostiary.core.db.errors import DatabaseUnavailable, Duplicate
+from ostiary.core.db.errors import DatabaseUnavailable, Duplicate, UnitBroken
 from ostiary.core.db.query import Compiled
 from ostiary.core.db.turnstile import Turnstile
 
@@ -54,6 +55,7 @@ class Writer:
         self._group: list[asyncio.Future[None]] = []
         self._idle = True
         self._begun = False
+        self._overdue: asyncio.TimerHandle | None = None
 
     async def enter(self) -> None:
         """Wait for the turn; on return a savepoint is open."""
@@ -72,15 +74,22 @@ class Writer:
 
     def undo(self) -> None:
         """Undo what this turn did and pass the turn on."""
-        if self.connection.in_transaction:
+        try:
             self.connection.execute("ROLLBACK TO unit")
             self.connection.execute("RELEASE unit")
+        except sqlite3.Error:
+            self._abandon()
         self._advance(asyncio.get_running_loop())
 
     async def keep(self) -> None:
         """Pass the turn on and wait until the group's commit is durable."""
         loop = asyncio.get_running_loop()
-        self.connection.execute("RELEASE unit")
+        try:
+            self.connection.execute("RELEASE unit")
+        except sqlite3.Error as failure:
+            self._abandon()
+            self._advance(loop)
+            raise DatabaseUnavailable from failure
         durable: asyncio.Future[None] = loop.create_future()
         self._group.append(durable)
         self._advance(loop)
@@ -94,6 +103,7 @@ class Writer:
             if self._begun or self._begin_at_once():
                 self._hand_over()
             else:
+                self._overdue = loop.call_later(PATIENCE_SECONDS, self._refuse_overdue, loop)
                 self._in_thread(loop, self._begin_patiently, self._after_begin)
         elif self._begun and self._group:
             self._in_thread(loop, self._commit, self._after_commit)
@@ -106,6 +116,18 @@ class Writer:
         self.connection.execute("SAVEPOINT unit")
         self._waiting.popleft().set_result(None)
 
+    def _abandon(self) -> None:
+        """SQLite has undone the whole group by itself, as on a full disk: none of its units may believe it was kept."""
+        if self.connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self.connection.execute("ROLLBACK")
+        group, self._group = self._group, []
+        for durable in group:
+            if not durable.done():
+                durable.set_exception(DatabaseUnavailable())
+        self._begun = False
+        self._turnstile.leave()
+
     def _end_empty(self, loop: asyncio.AbstractEventLoop) -> None:
         self.connection.execute("ROLLBACK")
         self._begun = False
@@ -117,7 +139,7 @@ class Writer:
             return False
         try:
             self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
+        except sqlite3.Error:
             self._turnstile.leave()
             return False
         self._begun = True
@@ -129,7 +151,7 @@ class Writer:
         while True:
             try:
                 self.connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as refused:
+            except sqlite3.Error as refused:
                 if not _is_busy(refused) or time.monotonic() > deadline:
                     self._turnstile.leave()
                     raise
@@ -142,7 +164,7 @@ class Writer:
         while True:
             try:
                 self.connection.execute("COMMIT")
-            except sqlite3.OperationalError as refused:
+            except sqlite3.Error as refused:
                 if not _is_busy(refused) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.002)
@@ -159,14 +181,24 @@ class Writer:
         self._thread.submit(work).add_done_callback(done)
 
     def _after_begin(self, loop: asyncio.AbstractEventLoop, failure: BaseException | None) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
         if failure is None:
             self._begun = True
         else:
-            waiting, self._waiting = self._waiting, deque()
-            for turn in waiting:
-                if not turn.done():
-                    turn.set_exception(DatabaseUnavailable())
+            self._refuse_waiting()
         self._advance(loop)
+
+    def _refuse_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Nobody waits for ever, not even for a neighbour that stopped while it held the turnstile."""
+        self._refuse_waiting()
+        self._overdue = loop.call_later(PATIENCE_SECONDS, self._refuse_overdue, loop)
+
+    def _refuse_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for turn in waiting:
+            if not turn.done():
+                turn.set_exception(DatabaseUnavailable())
 
     def _after_commit(self, loop: asyncio.AbstractEventLoop, failure: BaseException | None) -> None:
         group, self._group = self._group, []
@@ -199,8 +231,11 @@ class SqliteTransaction:
         self._reader = reader
         self._writer = writer
         self._writing = False
+        self._broken = False
 
     async def _connection(self, compiled: Compiled) -> sqlite3.Connection:
+        if self._broken:
+            raise UnitBroken
         if self._writing:
             return self._writer.connection
         if compiled.reads_only:
@@ -211,11 +246,21 @@ class SqliteTransaction:
 
     async def fetch(self, compiled: Compiled, arguments: Values) -> Sequence[Sequence[Any]]:
         """Run a statement and return its rows."""
-        return _fetch(await self._connection(compiled), compiled, arguments)
+        connection = await self._connection(compiled)
+        try:
+            return _fetch(connection, compiled, arguments)
+        except BaseException:
+            self._broken = True
+            raise
 
     async def execute(self, compiled: Compiled, arguments: Values) -> int:
         """Run a statement and return how many rows it affected."""
-        return _execute(await self._connection(compiled), compiled, arguments)
+        connection = await self._connection(compiled)
+        try:
+            return _execute(connection, compiled, arguments)
+        except BaseException:
+            self._broken = True
+            raise
 
     async def lock(self, name: str) -> None:
         """Take the writer's turn: on SQLite there is one writer at a time."""
@@ -230,6 +275,8 @@ class SqliteTransaction:
 
     async def commit(self) -> None:
         """Make everything durable; returns when it is."""
+        if self._broken:
+            raise UnitBroken
         if self._writing:
             self._writing = False
             await self._writer.keep()
@@ -260,11 +307,12 @@ class SqliteDriver:
 
     async def open(self) -> None:
         """Open the file, creating it readable by its owner only."""
-        self.path.touch(mode=0o600, exist_ok=True)
         try:
-            self._writer = Writer(self.path)
+            self.path.touch(mode=0o600, exist_ok=True)
             self._reader = connect(self.path, read_only=True)
-        except sqlite3.Error as failure:
+            self._writer = Writer(self.path)
+        except (OSError, sqlite3.Error) as failure:
+            await self.close()
             raise DatabaseUnavailable(f"SQLite cannot open its file: {failure}") from failure
 
     async def close(self) -> None:
@@ -320,7 +368,7 @@ def _execute(connection: sqlite3.Connection, compiled: Compiled, arguments: Valu
         raise _translated(failure) from failure
 
 
-def _is_busy(failure: sqlite3.OperationalError) -> bool:
+def _is_busy(failure: sqlite3.Error) -> bool:
     return getattr(failure, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -328,6 +376,6 @@ def _translated(failure: sqlite3.Error) -> Exception:
     code = getattr(failure, "sqlite_errorcode", 0)
     if code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
         return Duplicate(str(failure).rpartition(": ")[2])
-    if isinstance(failure, sqlite3.OperationalError):
+    if isinstance(failure, sqlite3.OperationalError) or type(failure) is sqlite3.DatabaseError:  # the latter: damaged
         return DatabaseUnavailable()
     return failure

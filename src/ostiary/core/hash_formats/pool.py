@@ -184,6 +184,13 @@ class HashPool:
         for work in abandoned:
             work.deliver(None, Unavailable(retry_after=1))
 
+    def begin_again(self) -> None:
+        """Take work again after `end` and `left`; nothing happens where it never ended."""
+        with self._wake:
+            if self._closed:
+                self._closed = False
+                self._threads, self._idle = [], 0
+
     async def left(self) -> None:
         """Return when the threads have gone; each ends with the job that it has."""
         await asyncio.get_running_loop().run_in_executor(None, self.join, None)

@@ -1,0 +1,1 @@
+"""Measures this server against its own limits: ratios, interleaved in one run."""

@@ -1,0 +1,52 @@
+"""The floor: an empty plain-ASGI handler, served by the very code that serves the house."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+
+from ostiary.cli import serve
+
+if TYPE_CHECKING:
+    from ostiary.web.visit import Receive, Scope, Send
+
+HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+
+
+class EmptyHouse:
+    """Has what `ostiary serve` asks of a house, and does nothing."""
+
+    def __init__(self, port: int) -> None:
+        web = SimpleNamespace(product_name="The floor", public_url=f"http://localhost:{port}")
+        self.settings = SimpleNamespace(web=web)
+        self.post = SimpleNamespace(where="nowhere")
+        self.data = Path("nowhere")
+
+    async def app(self, scope: Scope, _: Receive, send: Send) -> None:
+        """Answer anything with an empty object."""
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await send({"type": "http.response.body", "body": b"{}"})
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def load(self) -> None:
+        """Nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def main(port: int) -> None:
+    """Serve the empty handler with granian exactly as `ostiary serve` configures it."""
+    empty: Any = EmptyHouse(port)
+    uvloop.run(serve._serve(empty, "127.0.0.1", port, None))  # noqa: SLF001 - so that the two can never differ
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,48 @@
+"""Somebody who has proven who they are, as an application sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ostiary.client.claims import AccessClaims
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a verified credential names, whatever its kind.
+
+    Attributes:
+        id: The account's id: the only name to know somebody by, and to keep beside what is theirs.
+        username: Public name; for display, it may change hands.
+        email: The address, or empty.
+        email_verified: Whether the address is proven. Never trust one that is not (D4).
+        full_name: What they like to be called, or empty; clean text, to be escaped like any other.
+        session_id: The session that the credential hangs on.
+        permissions: What the account may do.
+        amr: How the person signed in (RFC 8176).
+        auth_time: When they last proved who they are, in seconds since 1970; 0 is never.
+    """
+
+    id: str
+    username: str
+    session_id: str
+    email: str = ""
+    email_verified: bool = False
+    full_name: str = ""
+    permissions: tuple[str, ...] = ()
+    amr: tuple[str, ...] = ()
+    auth_time: int = 0
+
+    @classmethod
+    def of(cls, claims: AccessClaims) -> Self:
+        """Return what an access token alone says; its names are as old as the token."""
+        return cls(
+            id=claims.sub, username=claims.username, email=claims.email, email_verified=claims.email_verified,
+            session_id=claims.sid, permissions=claims.permissions, amr=claims.amr, auth_time=claims.auth_time,
+        )  # fmt: skip
+
+    def may(self, permission: str) -> bool:
+        """Return whether the account holds a permission, by its exact name."""
+        return permission in self.permissions

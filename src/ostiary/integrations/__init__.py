@@ -1,0 +1,1 @@
+"""Ostiary inside other frameworks: one file for each. Imports no part of the server."""

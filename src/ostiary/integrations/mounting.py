@@ -1,0 +1,157 @@
+"""Puts a house into an application: its lifespan, its paths, its refusals."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from weakref import WeakSet
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import WebSocketRoute
+
+from ostiary.integrations.porch import GUEST, Guest, Mounted, Porch, is_house_path
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from ostiary.integrations.house import House, Reception
+
+SIGN_IN = "/auth/sign-in"
+
+Expand = Callable[[Iterable[Any]], Iterable[Any]]
+"""Turns a router's list into routes that know their `path`."""
+
+_applications: WeakSet[Starlette] = WeakSet()
+_open_houses: WeakSet[House] = WeakSet()
+
+
+class CannotMount(RuntimeError):  # noqa: N818 - reads as the sentence it is
+    """The house and the application do not fit together; says why, and what to do."""
+
+
+def put_into(app: Starlette, house: House, *, redirect_to_sign_in: bool, expand: Expand) -> None:
+    """Mount a house.
+
+    Raises:
+        CannotMount: The application has a house, has started, or is not at the root of its host name.
+    """
+    if app in _applications:
+        raise CannotMount("This application has an Ostiary already: call mount once.")
+    if app.middleware_stack is not None:
+        raise CannotMount("This application has started already: call mount where it is made.")
+    if getattr(app, "root_path", ""):
+        raise CannotMount(
+            "This application has a root_path, and Ostiary's pages and cookies are for the root of a host name: "
+            "give the application a host name of its own."
+        )
+    _applications.add(app)
+    mounted = Mounted(house, redirect_to_sign_in)
+    _stand_before(app, mounted)
+    _live_with(app, mounted, expand)
+    app.exception_handlers.setdefault(house.reception.refusals, answer_refusal)
+
+
+def _stand_before(app: Starlette, mounted: Mounted) -> None:
+    build = app.build_middleware_stack
+
+    def build_with_porch() -> ASGIApp:
+        return Porch(build(), mounted)
+
+    app.build_middleware_stack = build_with_porch  # type: ignore[method-assign]
+
+
+def _live_with(app: Starlette, mounted: Mounted, expand: Expand) -> None:
+    """Open the house before the application's own lifespan begins, and close it after that has ended."""
+    its_own = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def around(running: Starlette) -> AsyncIterator[Any]:
+        _look_over(app, app.routes, "", expand, mounted)
+        async with _opened(mounted), its_own(running) as state:
+            yield state
+
+    app.router.lifespan_context = around
+
+
+@asynccontextmanager
+async def _opened(mounted: Mounted) -> AsyncIterator[None]:
+    house = mounted.house
+    if house in _open_houses:
+        raise CannotMount("This Ostiary runs in another application of this process: give each one of its own.")
+    _open_houses.add(house)
+    try:
+        await house.open()
+        await house.load()
+        mounted.is_open = True
+        yield
+    finally:
+        mounted.is_open = False
+        _open_houses.discard(house)
+        await house.close()
+
+
+def _look_over(app: Starlette, routes: Iterable[Any], above: str, expand: Expand, mounted: Mounted) -> None:
+    """See that every route can be reached, and that mounted applications answer refusals as this one does."""
+    for route in expand(routes):
+        path = above + (getattr(route, "path", None) or "")
+        if isinstance(getattr(route, "original_route", route), WebSocketRoute):
+            continue  # the porch leaves those to the application, wherever they are
+        if is_house_path(path.partition("{")[0]):
+            raise CannotMount(
+                f"The route {path} of this application could never be reached: Ostiary answers that path. "
+                "Give it another one; docs/guides/mount-in-fastapi.md lists Ostiary's."
+            )
+        inner = getattr(route, "app", None)
+        if isinstance(inner, Starlette):
+            inner.exception_handlers.setdefault(mounted.house.reception.refusals, answer_refusal)
+        below = getattr(route, "routes", None)
+        if below:
+            _look_over(app, below, path, expand, mounted)
+
+
+def guest_of(request: Request) -> Guest:
+    """Return the guest that a request to the application is.
+
+    Raises:
+        CannotMount: No house is mounted in the application that serves it.
+    """
+    guest = request.scope.get(GUEST)
+    if not isinstance(guest, Guest):
+        raise CannotMount("There is no Ostiary in this application: call mount(app, Ostiary.at(...)) where it is made.")
+    return guest
+
+
+def reception_of(request: Request) -> Reception:
+    """Return the reception of the house that a request's application holds.
+
+    Raises:
+        CannotMount: There is none.
+    """
+    return guest_of(request).mounted.house.reception
+
+
+def wants_page(request: Request, guest: Guest) -> bool:
+    """Return whether a browser is on its way to a page of an application that has pages."""
+    headers = request.headers
+    return (
+        guest.mounted.redirect_to_sign_in
+        and "authorization" not in headers
+        and "text/html" in headers.get("accept", "").lower()
+    )
+
+
+async def answer_refusal(request: Request, refusal: Exception) -> Response:
+    """Answer with a problem document, or send a browser to the sign-in page."""
+    guest = guest_of(request)
+    visit = guest.seen(request.scope)
+    status, body, headers = guest.mounted.house.reception.answer(visit, refusal)
+    if status == 401 and request.method == "GET" and wants_page(request, guest):
+        # The sign-in page goes on to plain paths only, and sees to that itself (R30).
+        return RedirectResponse(f"{SIGN_IN}?next={quote(request.scope['path'], safe='/')}", 303)
+    response = Response(body, status)
+    response.raw_headers = headers
+    return response

@@ -1,0 +1,148 @@
+"""Ostiary in a Starlette application: `mount(app, Ostiary.at("data"))`, then ask who is calling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ostiary.client.identity import Identity
+from ostiary.integrations.mounting import CannotMount, guest_of, put_into, reception_of, wants_page
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+
+    from ostiary.integrations.house import House, Reception, Visit
+
+__all__ = [
+    "CannotMount", "Identity", "csrf_token", "current_account", "fresh_account", "mount", "optional_account",
+    "permitted_account", "verified_account",
+]  # fmt: skip
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_TOKEN_HEADERS = ("x-csrf-token", "x-csrftoken")
+TOKEN_FIELD = "csrf_token"  # noqa: S105 - a field's name
+
+
+def mount(app: Starlette, house: House, *, redirect_to_sign_in: bool = False) -> None:
+    """Put a house into an application.
+
+    The house opens before the application's own lifespan begins and closes
+    after it has ended. It answers its own paths before any middleware of the
+    application (`/auth/...`, `/api/v1/auth/...` and some well-known ones); all
+    others pass, and WebSockets too.
+
+    Args:
+        app: The application, before it has started.
+        house: Such as `Ostiary.at("data")`.
+        redirect_to_sign_in: For applications with pages: a browser stays signed in there as long as on the
+            house's own pages, and is sent to the sign-in page where others get a 401.
+
+    Raises:
+        CannotMount: The application has a house, has started, or is not at the root of its host name. At start:
+            a route of the application lies on a path of the house.
+    """
+    put_into(app, house, redirect_to_sign_in=redirect_to_sign_in, expand=list)
+
+
+async def current_account(request: Request) -> Identity:
+    """Return who is calling, by bearer token or by cookie.
+
+    A request that acts by cookie and could change something must repeat the
+    CSRF token, in the header `X-CSRF-Token` or the form field `csrf_token`.
+
+    Raises:
+        Problem: Nobody is signed in (401), or the request could be forged (403); becomes the answer by itself.
+        CannotMount: There is no house in this application.
+    """
+    guest = guest_of(request)
+    visit = guest.seen(request.scope)
+    if guest.identity is None:
+        await guest.mounted.require_open()
+        reception = guest.mounted.house.reception
+        identity = await reception.admit(visit, as_page=wants_page(request, guest))
+        await _refuse_forgery(request, reception, visit)
+        guest.identity = identity
+    return guest.identity
+
+
+async def optional_account(request: Request) -> Identity | None:
+    """Return who is calling, or None for a visitor who is not signed in.
+
+    Raises:
+        Problem: As `current_account`; also for a bearer token that proves nothing.
+        CannotMount: There is no house in this application.
+    """
+    guest = guest_of(request)
+    visit = guest.seen(request.scope)
+    if guest.identity is None:
+        await guest.mounted.require_open()
+        reception = guest.mounted.house.reception
+        identity = await reception.find(visit, as_page=wants_page(request, guest))
+        if identity is not None:
+            await _refuse_forgery(request, reception, visit)
+        guest.identity = identity
+    return guest.identity
+
+
+async def verified_account(request: Request) -> Identity:
+    """Return who is calling, if their address is proven.
+
+    Raises:
+        Problem: As `current_account`; 403 while the address is a mere claim.
+    """
+    identity = await current_account(request)
+    reception_of(request).require_proven_address(identity)
+    return identity
+
+
+async def fresh_account(request: Request, *, minutes: float = 10) -> Identity:
+    """Return who is calling, if they proved who they are lately (RFC 9470).
+
+    Raises:
+        Problem: As `current_account`; 401 with the challenge of RFC 9470 if that is longer ago.
+    """
+    identity = await current_account(request)
+    reception_of(request).require_recent(identity, int(minutes * 60))
+    return identity
+
+
+async def permitted_account(request: Request, permission: str) -> Identity:
+    """Return who is calling, if their account holds a permission.
+
+    Raises:
+        Problem: As `current_account`; 403 without the permission.
+    """
+    identity = await current_account(request)
+    reception_of(request).require_permission(identity, permission)
+    return identity
+
+
+async def csrf_token(request: Request) -> str:
+    """Return the token for a form's hidden field `csrf_token`, bound to the visitor's session.
+
+    Raises:
+        CannotMount: There is no house in this application.
+    """
+    guest = guest_of(request)
+    visit = guest.seen(request.scope)
+    await guest.mounted.require_open()
+    return guest.mounted.house.reception.csrf_token(visit)
+
+
+async def _refuse_forgery(request: Request, reception: Reception, visit: Visit) -> None:
+    if visit.method in _SAFE or visit.bearer is not None:
+        return
+    reception.refuse_foreign_page(visit)
+    reception.refuse_forgery(visit, await _submitted(request))
+
+
+async def _submitted(request: Request) -> str | None:
+    """Return the token that a form repeats, or None where a header is to do so."""
+    if any(name in request.headers for name in _TOKEN_HEADERS):
+        return None
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _FORMS:
+        return None
+    found = (await request.form()).get(TOKEN_FIELD)
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,242 @@
+"""Receives the visitors of an application that the house is mounted in, by the rules of the house's own routes."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+from ostiary.client.identity import Identity
+from ostiary.core.errors import Problem, Unavailable
+from ostiary.web.address import ClientAddress
+from ostiary.web.csrf import ForeignOrigin
+from ostiary.web.problems import body_and_headers
+from ostiary.web.visit import Visit
+
+if TYPE_CHECKING:
+    from ostiary.client import AccessClaims
+    from ostiary.core.clock import Clock
+    from ostiary.web.cookies import Cookies
+    from ostiary.web.csrf import Csrf
+    from ostiary.web.settings import WebSettings
+    from ostiary.web.visit import Scope
+
+log = logging.getLogger(__name__)
+
+CHALLENGE = b"www-authenticate"
+
+
+class SignInTooOld(Problem):
+    """What is asked for needs a sign-in that is not so long ago (RFC 9470)."""
+
+    slug = "sign-in-too-old"
+    title = "Please sign in again to go on."
+    status = 401
+
+    def __init__(self, max_age: int) -> None:
+        super().__init__(extra={"max_age": max_age})
+        self.challenge = (
+            'Bearer realm="ostiary", error="insufficient_user_authentication", '
+            f'error_description="A more recent sign-in is needed.", max_age="{max_age}"'
+        )
+
+
+class AddressNotProven(Problem):
+    """What is asked for is for accounts whose address is proven (D4)."""
+
+    slug = "address-not-proven"
+    title = "Please confirm your address first."
+    status = 403
+
+
+class NotPermitted(Problem):
+    """The account lacks the permission that is needed here."""
+
+    slug = "not-permitted"
+    title = "Your account may not do this."
+    status = 403
+
+
+class KnownAccount(Protocol):
+    """An account as it is now."""
+
+    @property
+    def username(self) -> str: ...  # noqa: D102 - as in accounts
+    @property
+    def full_name(self) -> str: ...  # noqa: D102
+    @property
+    def email(self) -> str: ...  # noqa: D102
+    @property
+    def email_verified(self) -> bool: ...  # noqa: D102
+
+
+class Known(Protocol):
+    """Whom a credential names, once it is verified."""
+
+    @property
+    def account(self) -> KnownAccount: ...  # noqa: D102 - as in sessions
+    @property
+    def claims(self) -> AccessClaims: ...  # noqa: D102
+
+
+class Guard(Protocol):
+    """Looks at credentials; the sessions' room keeps the real one, and says what each verb does."""
+
+    async def identify(self, visit: Visit) -> Known | None: ...  # noqa: D102
+    async def admit(self, visit: Visit) -> Known: ...  # noqa: D102
+    async def admit_page(self, visit: Visit) -> Known: ...  # noqa: D102
+    def named_session(self, visit: Visit) -> str | None: ...  # noqa: D102
+
+
+class Reception:
+    """What `ostiary.integrations` knows of the house: it imports no part of the server, this one least of all.
+
+    Attributes:
+        refusals: What the verbs here raise, and services of the house too; `answer` makes an HTTP answer of it.
+        access_cookie: Name of the access cookie, for the application's OpenAPI document.
+    """
+
+    refusals: type[Exception] = Problem
+
+    def __init__(self, guard: Guard, csrf: Csrf, cookies: Cookies, clock: Clock, settings: WebSettings) -> None:
+        self._guard = guard
+        self._csrf = csrf
+        self._clock = clock
+        self._settings = settings
+        self._addresses = ClientAddress(settings.trusted_proxies, settings.forwarding_header)
+        self._has_hinted = False
+        self.access_cookie = cookies.name("access")
+
+    def visit(self, scope: Scope) -> Visit:
+        """Return what is to be known of an HTTP request to the application."""
+        peer, forwarded = scope.get("client"), None
+        if self._settings.trusted_proxies:
+            values = [value for name, value in scope["headers"] if name == self._addresses.header]
+            forwarded = b",".join(values).decode("latin-1") if values else None
+        return Visit(scope, self._addresses.find(peer[0] if peer else None, forwarded))
+
+    def look_at_origin(self, scope: Scope) -> None:
+        """Warn once if the house is about to refuse the application's own page as foreign."""
+        if not self._has_hinted and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            visit = Visit(scope, None)
+            try:
+                self._csrf.check_origin(visit)
+            except ForeignOrigin:
+                self._hint(visit)
+
+    async def admit(self, visit: Visit, *, as_page: bool) -> Identity:
+        """Return whom the request's credential names.
+
+        Args:
+            visit: The request.
+            as_page: Whether a lapsed access cookie is renewed from the hosted pages' own.
+
+        Raises:
+            Problem: It shows none, or one that proves nothing.
+        """
+        return _identity(await (self._guard.admit_page(visit) if as_page else self._guard.admit(visit)))
+
+    async def find(self, visit: Visit, *, as_page: bool) -> Identity | None:
+        """As `admit`, but None for a visitor without a credential, or with cookies that prove nothing any more.
+
+        Raises:
+            Problem: A bearer token proves nothing: who shows one wants to hear of it.
+        """
+        try:
+            found = await (self._guard.admit_page(visit) if as_page else self._guard.identify(visit))
+        except Problem as refusal:
+            if refusal.status != HTTPStatus.UNAUTHORIZED or visit.bearer is not None:
+                raise
+            return None
+        return None if found is None else _identity(found)
+
+    def refuse_foreign_page(self, visit: Visit) -> None:
+        """Refuse what another site's page has sent, before its body is read (R19).
+
+        Raises:
+            Problem: `Origin` or `Sec-Fetch-Site` says so.
+        """
+        try:
+            self._csrf.check_origin(visit)
+        except ForeignOrigin:
+            self._hint(visit)
+            raise
+
+    def refuse_forgery(self, visit: Visit, submitted: str | None) -> None:
+        """Refuse an unsafe request that acts by cookie and does not repeat its CSRF token (R19).
+
+        Args:
+            visit: The request.
+            submitted: The token from a form; None where it is to be in a header.
+
+        Raises:
+            Problem: The token is missing, or is another session's.
+        """
+        self._csrf.check(visit, self._guard.named_session(visit), submitted)
+
+    def csrf_token(self, visit: Visit) -> str:
+        """Return the token for a form; the answer sets its cookie if the visitor lacks it."""
+        token, cookie = self._csrf.token_for(visit, self._guard.named_session(visit))
+        if cookie is not None:
+            visit.answers.append(cookie)
+        return token
+
+    def require_recent(self, identity: Identity, seconds: int) -> None:
+        """Refuse a sign-in that is longer ago than so many seconds (RFC 9470).
+
+        Raises:
+            SignInTooOld: It is.
+        """
+        if self._clock.now() / 1000 - identity.auth_time > seconds:
+            raise SignInTooOld(seconds)
+
+    def require_proven_address(self, identity: Identity) -> None:
+        """Refuse an account whose address is a mere claim (D4).
+
+        Raises:
+            AddressNotProven: It is.
+        """
+        if not identity.email_verified:
+            raise AddressNotProven
+
+    def require_permission(self, identity: Identity, name: str) -> None:
+        """Refuse an account without a permission.
+
+        Raises:
+            NotPermitted: It has not got it.
+        """
+        if not identity.may(name):
+            raise NotPermitted
+
+    def unavailable(self) -> Exception:
+        """Return what to answer while the house is not open."""
+        return Unavailable()
+
+    def answer(self, visit: Visit, refusal: Exception) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        """Return status, body and headers of the answer that a refusal becomes (RFC 9457)."""
+        assert isinstance(refusal, Problem)
+        status, body, headers = body_and_headers(refusal, visit.request_id)
+        if isinstance(refusal, SignInTooOld):  # one challenge, as clients read the first
+            headers = [header for header in headers if header[0] != CHALLENGE]
+            headers.append((CHALLENGE, refusal.challenge.encode()))
+        return status, body, headers
+
+    def _hint(self, visit: Visit) -> None:
+        """Tell the developer, once, when it is the application's own page that is foreign."""
+        origin, host = visit.header(b"origin"), visit.header(b"host")
+        if not self._has_hinted and origin and host and origin.partition("://")[2] == host.lower():
+            self._has_hinted = True
+            log.warning(
+                "a page of this application was refused as foreign: it is used under another address than the "
+                "setting web.public_url (%s); set that to the address that people see", self._settings.public_url,
+            )  # fmt: skip
+
+
+def _identity(known: Known) -> Identity:
+    # The account as it is now, and not as old as the token.
+    account, claims = known.account, known.claims
+    return Identity(
+        id=claims.sub, username=account.username, email=account.email, email_verified=account.email_verified,
+        full_name=account.full_name, session_id=claims.sid, permissions=claims.permissions, amr=claims.amr,
+        auth_time=claims.auth_time,
+    )  # fmt: skip

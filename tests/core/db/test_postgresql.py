@@ -1,0 +1,129 @@
+"""PostgreSQL: connections that break, deadlocks, a pool with an end."""
+
+# ruff: noqa: PT012 - how a unit is left is the subject: the whole block belongs in `raises`
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from tests.core.db.raw import raw
+from tests.core.db.shelf import ADD, SPEND, names, opened
+from tests.house import journalled
+from tests.services.postgres import Postgres
+
+from ostiary.core.db import Database, DatabaseUnavailable
+from ostiary.core.db.postgres import PostgresDriver
+from ostiary.wiring import Ostiary
+
+
+@pytest.fixture
+def storage() -> str:
+    """These are about PostgreSQL alone."""
+    return "postgresql"
+
+
+async def note(house: Ostiary, action: str) -> None:
+    async with house.database.unit() as unit:
+        unit.note(action)
+
+
+async def until_it_works(house: Ostiary, action: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await note(house, action)
+        except DatabaseUnavailable:
+            assert time.monotonic() < deadline, "the house did not recover"
+            await asyncio.sleep(0.1)
+        else:
+            return
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["restart", "crash"])
+async def test_a_house_outlives_a_restart_of_its_server(house: Ostiary, postgres: Postgres, crash: bool) -> None:
+    await note(house, "test.before")
+    await asyncio.to_thread(postgres.kill9 if crash else postgres.stop)
+    try:
+        for _ in range(3):
+            with pytest.raises(DatabaseUnavailable):
+                await note(house, "test.meanwhile")
+        with pytest.raises(DatabaseUnavailable):
+            await names(house.database)
+    finally:
+        await asyncio.to_thread(postgres.start)
+
+    await until_it_works(house, "test.after", 10)
+    actions = await journalled(house)
+    assert "test.before" in actions
+    assert "test.meanwhile" not in actions
+
+
+async def test_a_connection_cut_inside_a_unit_undoes_it(database: Database, database_url: str) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with database.unit() as unit:
+            await unit.run(ADD, name="a", spent=1)
+            await raw(
+                database_url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            await unit.run(ADD, name="b", spent=1)
+
+    assert await names(database) == []
+    await database.run(ADD, name="c", spent=1)
+    assert await names(database) == ["c"]
+
+
+async def test_of_two_units_that_wait_for_each_other_one_is_told_to_come_again(database: Database) -> None:
+    for name in ("a", "b"):
+        await database.run(ADD, name=name, spent=0)
+    both_hold_one = asyncio.Barrier(2)
+
+    async def cross(first: str, second: str) -> None:
+        async with database.unit() as unit:
+            await unit.run(SPEND, of=first)
+            await both_hold_one.wait()
+            await unit.run(SPEND, of=second)
+
+    outcomes = await asyncio.gather(cross("a", "b"), cross("b", "a"), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["DatabaseUnavailable", "NoneType"]
+
+
+async def test_an_exhausted_pool_refuses_rather_than_queue_for_ever(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ostiary.core.db.postgres.ACQUIRE_SECONDS", 0.2)
+    database = await opened(database_url, largest_pool=1)
+    async with database.unit() as unit:
+        await unit.run(ADD, name="a", spent=1)
+        with pytest.raises(DatabaseUnavailable):
+            await names(database)
+    assert await names(database) == ["a"]
+    await database.driver.close()
+
+
+async def test_closing_waits_for_a_unit_under_way(database_url: str) -> None:
+    database = await opened(database_url)
+
+    async def slow() -> None:
+        async with database.unit() as unit:
+            await unit.run(ADD, name="a", spent=1)
+            await asyncio.sleep(0.2)
+
+    under_way = asyncio.create_task(slow())
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    await database.driver.close()
+    await under_way
+
+    assert time.monotonic() - began < 3, "it gave up waiting instead"
+    again = await opened(database_url)
+    assert await names(again) == ["a"]
+    await again.driver.close()
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await PostgresDriver("postgresql://nobody@127.0.0.1:1/none").open()

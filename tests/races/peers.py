@@ -1,0 +1,203 @@
+"""Server processes that share one database, and what a test does with them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+import subprocess
+from base64 import urlsafe_b64decode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tests.house import CHEAP_HASHING, PASSWORD
+from tests.races.wire import Line, Reply
+from tests.services.server_process import PROGRAM, ServerProcess, _own_environment
+
+from ostiary.wiring import Ostiary
+
+ORIGIN = "http://localhost:8080"
+AMPLE = "1000000"
+LOAD = {
+    "OSTIARY_WEB__PUBLIC_URL": ORIGIN,  # the issuer: processes that share a database share it
+    "OSTIARY_HASHING__MEMORY_KIB": str(CHEAP_HASHING["memory_kib"]),
+    "OSTIARY_HASHING__PASSES": str(CHEAP_HASHING["passes"]),
+    # All of a test's load comes from one address.
+    "OSTIARY_PROTECTION__LOGIN_FAILURES_PER_MINUTE": AMPLE,
+    "OSTIARY_PROTECTION__LOGIN_FAILURES_PER_HOUR": AMPLE,
+    "OSTIARY_PROTECTION__LOCKOUT_FAILURES": "100",
+    "OSTIARY_PROTECTION__SIGNUPS_PER_HOUR": AMPLE,
+    "OSTIARY_PROTECTION__LETTERS_PER_HOUR": AMPLE,
+}
+ALARMS = re.compile(r"ERROR|CRITICAL|Traceback|locked|failed: ", re.IGNORECASE)
+FILES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What somebody holds after signing in or refreshing."""
+
+    name: str
+    account_id: str
+    session_id: str
+    access: str
+    refresh: str
+
+    @classmethod
+    def of(cls, reply: Reply) -> SignedIn:
+        """Read an answer of registration, login or refresh."""
+        assert reply.status in (200, 201), (reply.status, reply.body)
+        said = reply.json()
+        return cls(
+            said["user"]["username"], said["user"]["id"], claims_in(said["access_token"])["sid"],
+            said["access_token"], said["refresh_token"],
+        )  # fmt: skip
+
+
+def claims_in(token: str) -> dict[str, Any]:
+    """Return what a JWT says, unverified."""
+    return _part(token, 1)
+
+
+def key_of(token: str) -> str:
+    """Return the id of the key that signed a JWT."""
+    named: str = _part(token, 0)["kid"]
+    return named
+
+
+def _part(token: str, number: int) -> dict[str, Any]:
+    encoded = token.split(".")[number]
+    found: dict[str, Any] = msgspec.json.decode(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    return found
+
+
+class Peers:
+    """Processes on one database and one data folder; each is killed, stopped and started on its own."""
+
+    def __init__(
+        self, data: Path, database_url: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.data = data
+        self.database_url = database_url
+        self.environment = {**LOAD, **(environment or {})}
+        if database_url is not None:
+            self.environment["OSTIARY_STORAGE__DATABASE"] = database_url
+        self.servers: list[ServerProcess] = []
+        _allow_many_files()
+
+    @property
+    def ports(self) -> list[int]:
+        """Where the processes listen."""
+        return [server.port for server in self.servers]
+
+    def start(self, count: int = 2) -> None:
+        """Start processes at the same moment and wait until each is ready."""
+        started = [ServerProcess(self.data, environment=self.environment) for _ in range(count)]
+        self.servers += started
+        for server in started:
+            server.wait_until_ready()
+
+    def replace(self, number: int) -> None:
+        """Start the process anew that ended, on the same port."""
+        ended = self.servers[number]
+        assert not ended.is_running
+        self.servers[number] = ServerProcess(self.data, port=ended.port, environment=self.environment)
+        ended.close()
+        self.servers[number].wait_until_ready()
+
+    async def command(self, *words: str) -> str:
+        """Run an `ostiary` command in a process of its own and return what it prints."""
+
+        def run() -> str:
+            done = subprocess.run(
+                [PROGRAM, *words[:2], "--data", self.data, *words[2:]],
+                capture_output=True, text=True, check=False, timeout=30, env=_own_environment() | self.environment,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        return await asyncio.to_thread(run)
+
+    @asynccontextmanager
+    async def house(self) -> AsyncIterator[Ostiary]:
+        """Open the house of these processes in this one, to look at what is stored."""
+        storage = {"database": self.database_url or f"sqlite:///{self.data / 'ostiary.db'}"}
+        house = Ostiary.at(self.data, storage=storage, hashing=CHEAP_HASHING, web={"public_url": ORIGIN})
+        await house.open(work=False)
+        try:
+            yield house
+        finally:
+            await house.close()
+
+    def letters(self) -> list[EmailMessage]:
+        """Return the letters laid into the data folder so far."""
+        return [message_from_bytes(path.read_bytes(), policy=default) for path in self.data.glob("mail/*.eml")]
+
+    async def token_for(self, address: str, *, but: tuple[str, ...] = (), seconds: float = 30.0) -> str:
+        """Wait for a letter to an address and return the secret in its link, if it is none of those known."""
+        async with asyncio.timeout(seconds):
+            while True:
+                for letter in self.letters():
+                    if letter["To"] == address and (token := token_in(letter)) and token not in but:
+                        return token
+                await asyncio.sleep(0.05)
+
+    def alarms(self, since: Mapping[int, int] | None = None) -> list[str]:
+        """Return what the processes logged that no race may cause; `since` is an earlier `logged()`."""
+        passed = since or {}
+        return [
+            line
+            for server in self.servers
+            for line in server.output[passed.get(server.port, 0) :].splitlines()
+            if ALARMS.search(line)
+        ]
+
+    def logged(self) -> dict[int, int]:
+        """Return how much each process has logged so far."""
+        return {server.port: len(server.output) for server in self.servers}
+
+    def close(self) -> None:
+        """End every process."""
+        for server in self.servers:
+            server.close()
+
+
+def token_in(letter: EmailMessage) -> str | None:
+    """Return the secret in a letter's link, or None."""
+    body = letter.get_body(("plain",))
+    match = re.search(r"token=([A-Za-z0-9_-]{43})", body.get_content() if body else "")
+    return match[1] if match else None
+
+
+def application(name: str, **changed: str) -> dict[str, str]:
+    """Return the body of a registration."""
+    return {"username": name, "email": f"{name}@example.org", "password": PASSWORD} | changed
+
+
+async def register(line: Line, name: str, **changed: str) -> SignedIn:
+    """Register somebody."""
+    return SignedIn.of(await line.post("/register", application(name, **changed)))
+
+
+async def login(line: Line, name: str, password: str = PASSWORD) -> SignedIn:
+    """Sign somebody in."""
+    return SignedIn.of(await line.post("/login", {"login": name, "password": password}))
+
+
+async def refresh(line: Line, token: str) -> Reply:
+    """Exchange a refresh token."""
+    return await line.post("/refresh", {"refresh_token": token})
+
+
+def _allow_many_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))  # processes started from here inherit it
