@@ -108,10 +108,10 @@ def _flood(house: Process, files: Files, plan: Plan, show: Show) -> None:
     notes = [
         f"{refused / requests:.0%} were told to come back later (503 with Retry-After): no error; they did at once"
     ]
-    show(Row("T10", f"{FLOODERS} clients logging in without pause", figures, _wrong(loads), notes))
+    show(Row("T10", f"{FLOODERS} clients logging in without pause", figures, _wrong(loads), [note]))
     peak = Figure("MB resident at most", house.memory().peak, 150, 120, shown="{:.0f}")
-    notes = ("this process has registered people before: password estimator and letters are in memory, too",)
-    show(Row("T8", "memory of one worker: peak under the login flood", (peak,), notes=notes))
+    note = "this process has registered people before: password estimator and letters are in memory, too"
+    show(Row("T8", "memory of one worker: peak under the login flood", (peak,), notes=[note]))
 
 
 def _calm(house: Process, files: Files, plan: Plan, capacity: float, show: Show) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ostiary.accounts import Accounts, OwnerLetters
+from ostiary.audit import Audit
 from ostiary.client import AccessTokens
 from ostiary.core.caller import HOUSE
 from ostiary.core.clock import Clock, SystemClock
@@ -76,6 +77,7 @@ class Ostiary:
         self.database.flushes = [self.outbox.flush, self.signals.flush, self.journal.flush]  # the journal last
 
         self.keys = Keys(self.database, self.ring, self.signals, root_wrapper(settings.keys, data), settings.keys)
+        self.audit = Audit(self.database, self.journal)
         self.onetime = OneTimeTokens(self.macs)
         self.hasher = Hasher(settings.hashing, RingPeppers(self.ring, self.clock, wanted=settings.keys.pepper))
         self.limiter = self._limiter()
@@ -108,7 +110,7 @@ class Ostiary:
         self.csrf = Csrf(self.macs, self.cookies, settings.web)
         self.guard = SessionGuard(
             self.tokens, self.keys, self.signals, self.revocations, self.accounts, self.sessions, self.macs,
-            self.cookies, self.clock,
+            self.cookies, self.clock, settings.sessions,
         )  # fmt: skip
         self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
         self.reception = Reception(self.guard, self.csrf, self.cookies, self.clock, settings.web)

@@ -58,11 +58,11 @@ async def test_only_the_letter_differs_and_only_its_reader_learns(house: Ostiary
     await register(outside)
     await prove(house, outside)
 
-    await register(outside, "eve", email=ADDRESS)
+    await register(outside, "rumpelstiltskin", email=ADDRESS)
 
     warning = await letter_to(house, ADDRESS)
     assert "token=" not in warning.text + warning.html
-    assert "eve" not in warning.text  # the stranger's name is no word to send to people
+    assert "rumpelstiltskin" not in warning.text  # the stranger's name is no word to send to people
 
 
 async def test_an_unproven_claim_never_blocks_joins_or_inherits(house: Ostiary, outside: httpx.AsyncClient) -> None:

@@ -83,7 +83,7 @@ class Browser:
         self.origin = origin
         self.cookies: dict[str, str] = {}
 
-    async def send(self, method: str, path: str, *, csrf: bool = False, **more: Any) -> httpx.Response:
+    async def send(self, method: str, path: str, *, csrf: bool = False, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         """Send a request as a script of the page at `origin` would; with `csrf` it repeats its token."""
         headers = dict(more.pop("headers", {}))
         if self.cookies:

@@ -12,6 +12,7 @@ from tests.journeys.people import API, PASSWORD, PHONE, Device, address_of, pass
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
     from tests.journeys.conftest import OpenDevice
+    from tests.services.fixtures import StartOstiary
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -176,6 +177,11 @@ def test_a_password_is_judged_with_reasons_while_it_is_typed(laptop: Device) -> 
     page = laptop.go("/auth/password")
     page.get_by_role("textbox", name="New password").press_sequentially("ostiary", delay=5)
     expect(page.locator(".words")).to_contain_text("Not accepted yet")
+
+
+def test_the_pages_ask_for_as_many_characters_as_the_policy(start_ostiary: StartOstiary) -> None:
+    server = start_ostiary(environment={"OSTIARY_PASSWORDS__PROFILE": "nist"})
+    assert "15 characters or more." in httpx.get(f"{server.url}/auth/register").text  # SP 800-63B-4 3.1.1.2
 
 
 def test_five_wrong_passwords_lock_out_strangers_and_spare_the_owners_own_browser(open_device: OpenDevice) -> None:

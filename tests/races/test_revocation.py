@@ -16,6 +16,10 @@ WITHIN = 1.0
 """Seconds from a command's return until both processes must refuse."""
 
 
+PAUSE = 0.01
+"""Between two requests of a flow: room for the command to start on a small machine."""
+
+
 @dataclass(slots=True)
 class Flow:
     """Requests of one person that go on and on, and what each answered, with the time at which it was asked."""
@@ -29,13 +33,14 @@ class Flow:
 
 @asynccontextmanager
 async def flowing(lines: list[Line], token: str) -> AsyncIterator[Flow]:
-    """Ask who-am-I on every line without a pause while the block runs."""
+    """Ask who-am-I on every line, again and again, while the block runs."""
     flow = Flow()
 
     async def go_on(line: Line) -> None:
         while True:
             asked = time.monotonic()
             flow.answers.append((asked, await line.get("/me", bearer=token)))
+            await asyncio.sleep(PAUSE)
 
     tasks = [asyncio.create_task(go_on(line)) for line in lines]
     try:
@@ -94,6 +99,7 @@ async def test_a_deactivated_account_lets_nobody_in_who_was_just_signing_in(
             reply := await line.post("/login", {"login": mira.name, "password": "correct horse battery"})
         ).status == 200:
             let_in.append(SignedIn.of(reply))
+            await asyncio.sleep(PAUSE)
 
     trying = [asyncio.create_task(sign_in_again_and_again(line)) for line in lines]
     await peers.command("user", "deactivate", mira.name)
@@ -119,6 +125,7 @@ async def test_keys_that_rotate_under_load_sign_nobody_out(
         while True:
             refreshed.append(await refresh(lines[len(refreshed) % len(lines)], held.refresh))
             held = SignedIn.of(refreshed[-1])
+            await asyncio.sleep(PAUSE)
 
     async with flowing(lines, mira.access) as flow:
         chain = asyncio.create_task(refresh_again_and_again())

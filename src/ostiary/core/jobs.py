@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from ostiary.core.clock import Millis, millis
-from ostiary.core.crypto import Sealer, Unsealable
+from ostiary.core.crypto import Sealer
 from ostiary.core.db import Database, DatabaseUnavailable, Query
 from ostiary.core.tables import outbox
 
@@ -133,7 +133,7 @@ class Outbox:
         for task in self._tasks[1:]:
             task.cancel()
         if self._tasks:
-            done, late = await asyncio.wait(self._tasks[:1], timeout=10)
+            _, late = await asyncio.wait(self._tasks[:1], timeout=10)
             for task in late:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -176,8 +176,6 @@ class Outbox:
             payload = msgspec.json.decode(self._sealer.open(job.payload, f"outbox {job.id}"))
             handler = self._jobs.get(job.job, _unknown)  # a newer version's, perhaps: its own worker will take it
             await handler(payload)
-        except Unsealable as hopeless:
-            await self._give_up(job, type(hopeless).__name__)
         except Exception as failure:  # noqa: BLE001 - whatever a handler raises is a failed attempt, never the worker's end
             await self._postpone(job, failure)
         else:

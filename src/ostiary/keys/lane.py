@@ -7,7 +7,7 @@ import msgspec
 from ostiary.keys.service import Keys
 from ostiary.keys.settings import KeySettings
 from ostiary.web.answers import refusals
-from ostiary.web.lane import Lane, answering
+from ostiary.web.lane import Lane
 from ostiary.web.visit import Receive, Visit
 
 PATH = "/.well-known/jwks.json"
@@ -32,4 +32,4 @@ def jwks_lane(keys: Keys, settings: KeySettings) -> Lane:
         },
     }
     cache = f"public, max-age={seconds}".encode()
-    return Lane("GET", PATH, answering(jwks, cache_control=cache), operation)
+    return Lane("GET", PATH, jwks, operation, cache)

@@ -56,7 +56,8 @@ def build(house: Ostiary) -> App:
         title=f"{house.settings.web.product_name} authentication", version="1", openapi_url=None, docs_url=None,
         redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
-    renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX)
+    shortest = house.settings.passwords.floor(second_factor=False)
+    renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest)
     app.state.edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer)
     app.state.services = {
         type(part): part

@@ -51,5 +51,4 @@ class Breadth:
 def open_door(house: Ostiary) -> tuple[Gate, Breadth]:
     """Return the application of a house, and the part of it that loads later."""
     breadth = Breadth(house)
-    lanes = {(lane.method, lane.path): lane.handle for lane in lanes_of(house)}
-    return Gate(breadth, lanes, house.settings.web), breadth
+    return Gate(breadth, lanes_of(house), house.settings.web), breadth

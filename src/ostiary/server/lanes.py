@@ -8,7 +8,7 @@ from ostiary.core.errors import Unavailable
 from ostiary.keys.lane import jwks_lane
 from ostiary.sessions.lane import SessionLane
 from ostiary.web.answers import refusals
-from ostiary.web.lane import Lane, answering
+from ostiary.web.lane import Lane
 
 if TYPE_CHECKING:
     from ostiary.web.visit import Receive, Visit
@@ -39,6 +39,6 @@ def _health(house: Ostiary) -> list[Lane]:
         return {"operationId": name, "summary": summary, "tags": ["health"], "responses": answers | refused}
 
     return [
-        Lane("GET", "/healthz", answering(healthz), operation("healthz", "Is the process alive?")),
-        Lane("GET", "/readyz", answering(readyz), operation("readyz", "Can it answer safely now?")),
+        Lane("GET", "/healthz", healthz, operation("healthz", "Is the process alive?")),
+        Lane("GET", "/readyz", readyz, operation("readyz", "Can it answer safely now?")),
     ]

@@ -54,7 +54,7 @@ class SessionGuard:
 
     def __init__(
         self, tokens: AccessTokens, keys: Keys, signals: Signals, revocations: Revocations, accounts: Accounts,
-        sessions: Sessions, macs: Macs, cookies: Cookies, clock: Clock,
+        sessions: Sessions, macs: Macs, cookies: Cookies, clock: Clock, settings: SessionSettings,
     ) -> None:  # fmt: skip
         self._tokens = tokens
         self._keys = keys
@@ -65,6 +65,7 @@ class SessionGuard:
         self._macs = macs
         self._cookies = cookies
         self._clock = clock
+        self._idle = int(settings.idle_lifetime.total_seconds())
 
     async def ensure_fresh(self) -> None:
         """See that memory may be trusted.
@@ -136,14 +137,14 @@ class SessionGuard:
                 raise
         await self.ensure_fresh()
         grant = await self._sessions.resume(visit.caller(), page_token)
-        self.hand_access(visit, grant)
+        # The page's own cookie as well: while it is used it neither runs out nor rests on a retired key.
+        visit.answers += [
+            self._cookies.write("access", grant.access.token, grant.access.expires_in),
+            self._cookies.write("session", grant.page_token, self._idle),
+        ]
         visit.identity = Identity(grant.account, grant.access.claims)
         identity: Identity = visit.identity
         return identity
-
-    def hand_access(self, visit: Visit, grant: Grant) -> None:
-        """Give the visitor a new access cookie."""
-        visit.answers.append(self._cookies.write("access", grant.access.token, grant.access.expires_in))
 
     async def session_to_end(self, visit: Visit) -> str | None:
         """Return the session that a sign-out is about: the bearer's, else the one the cookies name."""

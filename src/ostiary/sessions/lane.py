@@ -9,7 +9,7 @@ from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.sessions.answers import SignedInAnswer, UserAnswer
 from ostiary.sessions.errors import RefreshRefused
 from ostiary.web.answers import refusals
-from ostiary.web.lane import Lane, answering, read_object
+from ostiary.web.lane import Lane, read_object
 
 if TYPE_CHECKING:
     from ostiary.accounts import Account
@@ -56,6 +56,7 @@ class SessionLane:
                 a tab that lost a race must not sign the winner out (D2).
         """
         given = await read_object(visit, receive, self.largest_body)
+        await self.guard.ensure_fresh()  # before cookies are read: a key of another process may have made them
         presented = _token_in(given)
         by_cookie = presented is None
         if presented is None:
@@ -65,7 +66,6 @@ class SessionLane:
             self.csrf.check(visit, self.guard.named_session(visit))
         if presented is None:
             raise RefreshRefused
-        await self.guard.ensure_fresh()
         grant = await self.sessions.refresh(visit.caller(), presented)
         if by_cookie:
             self.handover.give(visit, grant)
@@ -88,11 +88,11 @@ class SessionLane:
         }
         return [
             Lane(
-                "GET", "/api/v1/auth/me", answering(self.me),
+                "GET", "/api/v1/auth/me", self.me,
                 _operation("me", "Return the caller's own account.", user, refusals(401)),
             ),
             Lane(
-                "POST", "/api/v1/auth/refresh", answering(self.refresh),
+                "POST", "/api/v1/auth/refresh", self.refresh,
                 _operation(
                     "refresh", "Exchange a refresh token, from the body or the cookie, for its successor.", signed_in,
                     refusals(401, body=True),

@@ -11,8 +11,14 @@ class SessionSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    access_lifetime: timedelta = Field(timedelta(minutes=15), description="How long an access token is good.")
-    idle_lifetime: timedelta = Field(timedelta(days=7), description="A session unused for so long ends.")
+    access_lifetime: timedelta = Field(
+        timedelta(minutes=15), gt=timedelta(0), le=timedelta(minutes=55),
+        description="How long an access token is good; its retired signing key is kept for an hour.",
+    )  # fmt: skip
+    idle_lifetime: timedelta = Field(
+        timedelta(days=7), gt=timedelta(0), le=timedelta(days=30),
+        description="A session unused for so long ends; the retired keys of its tokens are kept a day longer.",
+    )  # fmt: skip
     lifetime: timedelta = Field(
         timedelta(days=30), description="A session ends after so long however much it is used (SP 800-63B AAL1)."
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 Address = IPv4Address | IPv6Address
 
@@ -29,6 +31,13 @@ def parsed(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+@lru_cache(maxsize=4096)
+def canonical(text: str) -> str | None:
+    """Return the one spelling of the address in a text, or None."""
+    address = parsed(text)
+    return str(address) if address else None
+
+
 def counted(text: str) -> str:
     """Return what limits count under: an IPv4 address, or an IPv6 network of 64 bits."""
     address = parsed(text)
@@ -47,6 +56,16 @@ class ClientAddress:
     def __init__(self, trusted_proxies: tuple[str, ...], header: str) -> None:
         self._trusted = tuple(ip_network(network) for network in trusted_proxies)
         self.header = header.encode()
+
+    def of(self, scope: MutableMapping[str, Any]) -> str | None:
+        """Return the client's address of an ASGI request, or None where it cannot be known."""
+        peer = scope.get("client")
+        if peer is None:
+            return None
+        if not self._trusted:
+            return canonical(peer[0])
+        values = [value for name, value in scope["headers"] if name == self.header]
+        return self.find(peer[0], b",".join(values).decode("latin-1") if values else None)
 
     def find(self, peer: str | None, forwarded: str | None) -> str | None:
         """Return the client's address in canonical text, or None where it cannot be known."""

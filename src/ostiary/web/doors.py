@@ -42,6 +42,14 @@ class SignedIn(Protocol):
 class Guard(Protocol):
     """Looks at credentials; the sessions' room keeps the real one."""
 
+    async def ensure_fresh(self) -> None:
+        """See that memory may be trusted.
+
+        Raises:
+            Problem: It cannot be proven fresh: refuse (D14).
+        """
+        ...
+
     async def identify(self, visit: Visit) -> SignedIn | None:
         """Return whom the request's credential names, or None if it shows none.
 
@@ -156,15 +164,21 @@ TheVisit = Annotated[Visit, Depends(visit_in)]
 TheEdge = Annotated[Edge, Depends(edge_in)]
 
 
-def refuse_foreign_pages(request: Request) -> None:
-    """Check an API request against forgery by another site's page (R19)."""
+async def refuse_foreign_pages(request: Request) -> None:
+    """Check an API request against forgery by another site's page (R19).
+
+    The view is brought up to date first: what follows reads cookies that a key
+    of another process may have made, and may sign with one that was just killed.
+    """
     visit, edge = visit_in(request), edge_in(request)
+    await edge.guard.ensure_fresh()
     edge.csrf.check(visit, edge.guard.named_session(visit))
 
 
 async def refuse_foreign_forms(request: Request) -> None:
     """Check a page's form against forgery by another site's page (R19)."""
     visit, edge = visit_in(request), edge_in(request)
+    await edge.guard.ensure_fresh()
     if request.method != "POST":
         return
     edge.csrf.check_origin(visit)

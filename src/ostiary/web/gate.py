@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ostiary.core.errors import Problem
@@ -14,17 +14,17 @@ from ostiary.web.problems import BodyTooLarge, HeadersTooLarge, InternalFault, N
 from ostiary.web.visit import App, Message, Receive, Scope, Send, Visit
 
 if TYPE_CHECKING:
+    from ostiary.web.lane import Lane
     from ostiary.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
 
-FastHandler = Callable[[Visit, Receive, Send], Awaitable[None]]
-FastLane = Mapping[tuple[str, str], FastHandler]
 
 # The one grammar of paths: no encoding, no empty or dotted segment; so there is
 # no second spelling of a path that a limit or a check could overlook.
 _PATH = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
 MOST_HEADERS = 100
+JSON = (b"content-type", b"application/json")
 PREFLIGHT_SECONDS = b"86400"
 CORS_HEADERS = b"authorization, content-type, x-csrf-token, x-csrftoken"
 
@@ -35,27 +35,38 @@ class Gate:
     Exact paths of the fast lane are answered right here; all others go on to `app`.
     """
 
-    def __init__(self, app: App, fast_lane: FastLane, settings: WebSettings) -> None:
+    def __init__(self, app: App, lanes: Iterable[Lane], settings: WebSettings) -> None:
         self._app = app
-        self._fast_lane = fast_lane
+        self._fast_lane = {(lane.method, lane.path): lane for lane in lanes}
         self._lane_methods: dict[str, set[str]] = {}
-        for method, path in fast_lane:
+        for method, path in self._fast_lane:
             self._lane_methods.setdefault(path, set()).add(method)
         self._settings = settings
         self._addresses = ClientAddress(settings.trusted_proxies, settings.forwarding_header)
         self._common = common_headers(settings)
         self._cors = frozenset(origin.encode() for origin in settings.cors_origins)
+        self._exact = {(method, path.encode()): lane for (method, path), lane in self._fast_lane.items()}
+        self._lane_headers = {
+            lane.path: [
+                JSON, *self._common, (b"content-security-policy", API_POLICY), (b"cache-control", lane.cache_control)
+            ]
+            for lane in self._fast_lane.values()
+        }  # fmt: skip
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; anything else goes on untouched."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = Visit(scope, self._client(scope))
+        visit = Visit(scope, self._addresses.of(scope))
         scope["ostiary"] = visit
         dressed = sent = self._dressed(visit, send)
         try:
             self._bound(scope, visit)
+            lane = self._exact.get((visit.method, scope.get("raw_path") or b""))
+            if lane is not None:  # the very bytes of the table: nothing to normalise
+                await self._answer_at_once(lane, visit, receive, send)
+                return
             self._normalise(scope, visit)
             if self._is_plain_page(scope, visit):
                 await self._to_https(scope, visit, dressed)
@@ -66,9 +77,9 @@ class Gate:
             if visit.method == "HEAD":
                 scope["method"] = "GET"  # RFC 9110 section 9.3.2: as GET, without the content
                 dressed = _without_body(dressed)
-            handler = self._fast_lane.get((scope["method"], visit.path))
-            if handler is not None:
-                await handler(visit, receive, dressed)
+            lane = self._fast_lane.get((scope["method"], visit.path))
+            if lane is not None:
+                await self._answer(lane, visit, receive, dressed)
             else:
                 visit.lane_methods = self._lane_methods.get(visit.path, frozenset())
                 await self._app(scope, self._bounded(receive), dressed)
@@ -80,18 +91,30 @@ class Gate:
             if not visit.is_answered:  # the framework answers a fault and raises it all the same
                 await send_problem(sent, visit, InternalFault())
 
-    def _client(self, scope: Scope) -> str | None:
-        peer = scope.get("client")
-        forwarded = None
-        if self._settings.trusted_proxies:
-            values = [value for name, value in scope["headers"] if name == self._addresses.header]
-            forwarded = b",".join(values).decode("latin-1") if values else None
-        return self._addresses.find(peer[0] if peer else None, forwarded)
+    async def _answer(self, lane: Lane, visit: Visit, receive: Receive, send: Send) -> None:
+        body = await lane.ask(visit, receive)
+        headers = [JSON, (b"cache-control", lane.cache_control), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer_at_once(self, lane: Lane, visit: Visit, receive: Receive, send: Send) -> None:
+        """As `_answer`, dressed already: of what such an answer wears almost all is known beforehand."""
+        body = await lane.ask(visit, receive)
+        headers = [
+            *self._lane_headers[lane.path], (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", visit.request_id.encode()), *visit.answers,
+        ]  # fmt: skip
+        if self._cors:
+            headers += self._cross_origin(visit)
+        visit.is_answered = True
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def _bound(self, scope: Scope, visit: Visit) -> None:
         headers = scope["headers"]
-        # Names and doubled ones count too: all of it has to be held.
-        size = sum(len(name) + len(value) for name, value in headers)
+        size = 0
+        for name, value in headers:  # names and doubled ones count too: all of it has to be held
+            size += len(name) + len(value)
         if len(headers) > MOST_HEADERS or size > self._settings.largest_headers:
             raise HeadersTooLarge
         if len(scope.get("query_string", b"")) > self._settings.largest_headers:

@@ -109,11 +109,7 @@ class Reception:
 
     def visit(self, scope: Scope) -> Visit:
         """Return what is to be known of an HTTP request to the application."""
-        peer, forwarded = scope.get("client"), None
-        if self._settings.trusted_proxies:
-            values = [value for name, value in scope["headers"] if name == self._addresses.header]
-            forwarded = b",".join(values).decode("latin-1") if values else None
-        return Visit(scope, self._addresses.find(peer[0] if peer else None, forwarded))
+        return Visit(scope, self._addresses.of(scope))
 
     def look_at_origin(self, scope: Scope) -> None:
         """Warn once if the house is about to refuse the application's own page as foreign."""

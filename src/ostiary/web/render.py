@@ -42,9 +42,10 @@ class Renderer:
     Args:
         product_name: What the people who sign in call this service.
         base: Path below which pages and static files live, without a slash at its end.
+        password_minimum: Characters that a new password needs, as the pages say it.
     """
 
-    def __init__(self, product_name: str = "Ostiary", base: str = "/auth") -> None:
+    def __init__(self, product_name: str = "Ostiary", base: str = "/auth", password_minimum: int = 12) -> None:
         self._base = base.rstrip("/")
         self._addresses = {name: f"{self._base}/static/{name}?v={digest}" for name, digest in _digests().items()}
         self._environment = Environment(
@@ -58,8 +59,9 @@ class Renderer:
             keep_trailing_newline=True,
         )
         self._environment.globals.update(
-            asset=self.asset, base=self._base, base_api=_API, product_name=product_name, password_minimum=12
-        )
+            asset=self.asset, base=self._base, base_api=_API, product_name=product_name,
+            password_minimum=password_minimum,
+        )  # fmt: skip
         self._environment.filters.update(utc=utc_words, instant=instant, linked=linked)
         for name in self._environment.list_templates(extensions=["html"]):
             self._environment.get_template(name)  # compiled here, so that a broken template stops the start

@@ -1,0 +1,47 @@
+"""The guard of speed: what a request costs over an empty handler must not creep up.
+
+CPU time, not wall time, and a ratio taken in turns: a busy machine slows both sides.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from bench.__main__ import GUARDED, RECORDED
+from tests.services.parts import Part, do_without
+
+from bench import requests
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROUNDS = 3
+ROOM = 1.25
+WRK = Part("wrk", "install wrk, for example `apt-get install wrk`")
+
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="CPU time of a process is read from /proc"),
+    pytest.mark.xdist_group("bench"),
+]
+
+
+def test_no_request_costs_a_quarter_more_than_recorded(tmp_path: Path) -> None:
+    if shutil.which("wrk") is None:
+        do_without(WRK)
+    recorded = json.loads(RECORDED.read_text())["cpu_over_floor"]
+    assert recorded.keys() == set(GUARDED)
+
+    found = requests.take_turns(tmp_path, rounds=ROUNDS, window=1)
+
+    assert {kind: turns.errors for kind, turns in found.turns.items()} == dict.fromkeys(requests.KINDS, 0)
+    # The best round: whatever else this machine does can only add to it.
+    best = {kind: min(found.cpu_ratios(kind)) for kind in GUARDED}
+    dearer = {kind: (ratio, recorded[kind]) for kind, ratio in best.items() if ratio > ROOM * recorded[kind]}
+    assert not dearer, (
+        f"CPU over floor (measured, recorded): {dearer}. Make it cheaper; if it must cost that, "
+        "say why and record it anew: python3 tasks.py bench --record"
+    )
