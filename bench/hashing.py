@@ -105,9 +105,7 @@ def _flood(house: Process, files: Files, plan: Plan, show: Show) -> None:
         Figure("accepted logins/s over raw", median(ratios), 0.85, 0.95, more=True),
         Figure("p99 of the accepted, s", median(load.accepted_p99 for load in loads) / 1e3, 2.0),
     )
-    notes = [
-        f"{refused / requests:.0%} were told to come back later (503 with Retry-After): no error; they did at once"
-    ]
+    note = f"{refused / requests:.0%} were told to come back later (503 with Retry-After): no error; they did at once"
     show(Row("T10", f"{FLOODERS} clients logging in without pause", figures, _wrong(loads), [note]))
     peak = Figure("MB resident at most", house.memory().peak, 150, 120, shown="{:.0f}")
     note = "this process has registered people before: password estimator and letters are in memory, too"

@@ -17,8 +17,8 @@ from bench.processes import API, PAGE, Process
 from bench.report import Figure, Row, Show
 
 CONNECTIONS = 32
-REFRESHERS = 16
-SESSIONS_A_WINDOW = 128
+REFRESHERS = 32
+SESSIONS_A_WINDOW = 8 * REFRESHERS
 KINDS = ("floor", "bearer", "cookie", "refresh", "jwks")
 PATHS = {"floor": "/", "jwks": "/.well-known/jwks.json", "bearer": f"{API}/me", "cookie": f"{API}/me"}
 

@@ -12,11 +12,16 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
+from tests.services.postgres import Postgres
+
 from ostiary.core.clock import ManualClock
+from ostiary.core.db import Query
+from ostiary.core.journal import Entry
+from ostiary.core.tables import journal
 from ostiary.mail import KeptLetter, Mailbox
 from ostiary.migrations import migrate
 from ostiary.wiring import Ostiary
-from tests.services.postgres import Postgres
 
 __all__ = ["clock", "database_url", "house", "open_house", "outside", "sqlite_template", "storage"]
 
@@ -47,9 +52,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database_url(
-    storage: str, request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path
-) -> Iterator[str]:
+def database_url(storage: str, request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> Iterator[str]:
     """The URL of a database with the current tables and nothing in them."""
     if storage == "sqlite":
         path = tmp_path / "ostiary.db"
@@ -155,12 +158,5 @@ def token_in(letter: KeptLetter) -> str:
 
 async def journalled(house: Ostiary) -> list[str]:
     """Return the actions in the journal, oldest first."""
-    from ostiary.core.db import Query
-    from ostiary.core.journal import Entry
-    from ostiary.core.tables import journal
-    from sqlalchemy import select
-
     rows = await house.database.all(Query(select(journal), Entry))
     return [entry.action for entry in sorted(rows, key=lambda entry: (entry.at, entry.strand, entry.position))]
-
-

@@ -65,7 +65,9 @@ def load(
     defaults: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Return the settings of a data folder: its `ostiary.toml` over `defaults`, the environment over that, `overrides` last.
+    """Return the settings of a data folder.
+
+    Its `ostiary.toml` stands over `defaults`, the environment over that, and `overrides` over all.
 
     `OSTIARY_WEB__PUBLIC_URL` is the environment's word for `public_url` in the
     section `[web]`; lists and tables are written there as JSON.

@@ -94,8 +94,9 @@ async def contents(house: Ostiary, *, without: frozenset[str] = EVIDENCE) -> dic
     found: dict[str, list[Any]] = {}
     for table in metadata.sorted_tables:
         if table.name not in without:
-            row = msgspec.defstruct(table.name, [(column.name, Any) for column in table.columns], frozen=True)
+            row = msgspec.defstruct(f"{table.name}", [(f"{column.name}", Any) for column in table.columns], frozen=True)
             statement = select(table).order_by(*table.primary_key.columns)
-            found[table.name] = await house.database.all(Query(statement, row))
+            rows = await house.database.all(Query(statement, row))
+            found[table.name] = [msgspec.structs.astuple(found_row) for found_row in rows]
     assert len(found) > 5
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -196,7 +197,7 @@ async def test_a_token_that_was_tampered_with_opens_nothing_and_changes_nothing(
     before = await contents(house)
 
     async def refused(method: str, path: str, headers: dict[str, str], body: Any = None, *, by: int = 401) -> None:  # noqa: ANN401
-        raw = b"" if body is None else __import__("json").dumps(body).encode()
+        raw = b"" if body is None else json.dumps(body).encode()
         pairs = [header(name, value) for name, value in headers.items()]
         answer = await ask(house.app, method, path.encode(), [JSON, *pairs], raw)
         assert answer.status == by, f"{method} {path} {headers} {body}: {answer.status} {answer.body!r}"
@@ -209,8 +210,7 @@ async def test_a_token_that_was_tampered_with_opens_nothing_and_changes_nothing(
         guarded = {"x-csrf-token": held[CSRF], "cookie": f"{REFRESH}={token}; {CSRF}={held[CSRF]}; {PAGE}={held[PAGE]}"}
         await refused("POST", f"{API}/refresh", guarded)
     for token in tampered(held[PAGE]):
-        if token.isprintable() and " " not in token and "\xa0" not in token:
-            await refused("GET", "/auth/account", {"cookie": f"{PAGE}={token}"}, by=303)
+        await refused("GET", "/auth/account", {"cookie": f"{PAGE}={token}"}, by=303)
     for token in tampered(held[CSRF]):
         cookies = f"{ACCESS}={held[ACCESS]}; {PAGE}={held[PAGE]}; {CSRF}={token}"
         await refused("POST", f"{API}/email/resend", {"cookie": cookies, "x-csrf-token": token}, by=403)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         (1.2, False, "MISSED"),
         (0.85, False, "stretch"),
     ],
-)
+)  # fmt: skip
 def test_a_number_is_judged_by_the_side_on_which_better_lies(value: float, more: bool, verdict: str) -> None:
     target, stretch = (0.6, 0.95) if more else (1.0, 0.9)
 

@@ -15,8 +15,9 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from tests.house import API, ORIGIN, PASSWORD, bearer, login, register
 from tests.integrations.conftest import BuildHouse
-from tests.integrations.hosts import host_of, is_problem, started
+from tests.integrations.hosts import Browser, host_of, is_problem, started
 
+from ostiary.core.clock import ManualClock
 from ostiary.core.db import DatabaseUnavailable
 from ostiary.core.errors import Misconfigured
 from ostiary.integrations.fastapi import CannotMount, CurrentAccount, mount
@@ -68,8 +69,9 @@ async def test_a_router_with_a_lifespan_may_be_included_after_the_house_is_mount
 
 async def test_the_house_closes_when_the_applications_own_lifespan_fails(closed_house: Ostiary) -> None:
     @asynccontextmanager
-    async def its_own(_: FastAPI) -> AsyncIterator[None]:
-        raise LookupError("no model")
+    async def its_own(starting: FastAPI) -> AsyncIterator[None]:
+        if starting is app:
+            raise LookupError("no model")
         yield
 
     app = FastAPI(lifespan=its_own)
@@ -157,8 +159,11 @@ async def test_a_house_cannot_move_into_an_application_that_runs(closed_house: O
 
 
 def test_an_application_below_a_path_of_its_host_name_is_refused(closed_house: Ostiary) -> None:
+    app = FastAPI()
+    app.root_path = "/shop"
+
     with pytest.raises(CannotMount, match="root_path"):
-        mount(FastAPI(root_path="/shop"), closed_house)
+        mount(app, closed_house)
 
 
 @pytest.mark.parametrize(
@@ -171,10 +176,10 @@ def test_an_application_below_a_path_of_its_host_name_is_refused(closed_house: O
     ],
 )
 def test_an_unsafe_setting_stops_the_application_where_it_is_made(
-    tmp_path: Path, section: str, values: dict[str, Any], said: str
+    build_house: BuildHouse, section: str, values: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(Misconfigured) as stopped:
-        mount(FastAPI(), Ostiary.at(tmp_path, **{section: values}))
+        mount(FastAPI(), build_house(**{section: values}))
     assert said in str(stopped.value)
 
 
@@ -194,10 +199,8 @@ async def test_a_database_that_cannot_be_reached_stops_the_start(build_house: Bu
 
 
 async def test_an_application_with_pages_keeps_a_browser_signed_in_and_sends_others_to_the_door(
-    closed_house: Ostiary, clock: Any
+    closed_house: Ostiary, clock: ManualClock
 ) -> None:
-    from tests.integrations.hosts import Browser
-
     app = host_of(closed_house, redirect_to_sign_in=True)
 
     @app.get("/deep/er/page")

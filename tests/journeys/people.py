@@ -55,6 +55,7 @@ class Device:
     house: ServerProcess
     said: list[tuple[str, str]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    followed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.context.set_default_timeout(10_000)

@@ -33,11 +33,13 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 NARROW: ViewportSize = {"width": 390, "height": 844}
+LINKS = """[...document.querySelectorAll("a:not([href^='#'])")].map((link) => link.href)"""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 def _look(device: Device, name: str) -> None:
-    """Look at the page as it stands: axe is content, and nothing scrolls sideways."""
+    """Look at the page as it stands: axe is content, nothing scrolls sideways, and every link leads somewhere."""
+    _follow_links(device)
     _show(device, WIDE, "light")
     assert violations(device.page) == [], name
     _show(device, NARROW, "dark")
@@ -48,6 +50,13 @@ def _look(device: Device, name: str) -> None:
             for scheme in ("light", "dark"):
                 _show(device, size, scheme)
                 keep_picture(device.page, f"{name}-{size['width']}-{scheme}")
+
+
+def _follow_links(device: Device) -> None:
+    for address in device.page.evaluate(LINKS):
+        if address not in device.followed and "/auth/confirm?" not in address:
+            device.followed.add(address)
+            assert device.context.request.get(address).status == 200, f"{address} at {device.page.url}"
 
 
 def _show(device: Device, size: ViewportSize, scheme: Literal["light", "dark"]) -> None:

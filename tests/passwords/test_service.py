@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
+import argon2.low_level
+import bcrypt
 import httpx
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from sqlalchemy import bindparam, update
+from tests.house import (
+    API,
+    NEW_PASSWORD,
+    PASSWORD,
+    OpenHouse,
+    bearer,
+    client_of,
+    journalled,
+    letter_to,
+    login,
+    register,
+    token_in,
+)
 
+from ostiary.core.caller import KEEPER, Caller
 from ostiary.core.clock import ManualClock
 from ostiary.core.db import Query
+from ostiary.core.hash_formats import firebase
 from ostiary.passwords import queries
 from ostiary.passwords.models import passwords
 from ostiary.wiring import Ostiary
-from tests.house import API, NEW_PASSWORD, PASSWORD, OpenHouse, bearer, journalled, letter_to, login, register, token_in
 
 REPLACE = Query(
     update(passwords).where(passwords.c.account_id == bindparam("of_account")).values(hash=bindparam("imported"))
@@ -31,14 +51,6 @@ FOREIGN = {
 
 def foreign_hash(kind: str) -> str:
     """Return a hash of `PASSWORD` as another system would have stored it."""
-    import base64
-    import hashlib
-
-    import argon2.low_level
-    import bcrypt
-
-    from ostiary.core.hash_formats import firebase
-
     salt, text = b"sixteen byte slt", PASSWORD.encode()
     plain = base64.b64encode(salt).decode()
     if kind == "bcrypt":
@@ -53,25 +65,19 @@ def foreign_hash(kind: str) -> str:
     if kind in ("argon2i", "argon2d"):
         variant = {"argon2i": argon2.low_level.Type.I, "argon2d": argon2.low_level.Type.D}[kind]
         return argon2.low_level.hash_secret(text, salt, 2, 64, 1, 32, variant).decode()
-    return _firebase(firebase.from_export)
+    return _firebase()
 
 
-def _firebase(from_export: object) -> str:
+def _firebase() -> str:
     """Return Firebase's form: the signer key enciphered under scrypt of the password (its published algorithm)."""
-    import base64
-    import hashlib
-
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
     salt, separator, signer = b"0123456789", b"\x07", b"s" * 64
     key = hashlib.scrypt(PASSWORD.encode(), salt=salt + separator, n=2**8, r=8, p=1, dklen=32)
     enciphered = Cipher(algorithms.AES(key), modes.CTR(b"\0" * 16)).encryptor().update(signer)
-    made: str = from_export(  # type: ignore[operator]
+    return firebase.from_export(
         password_hash=base64.b64encode(enciphered).decode(), salt=base64.b64encode(salt).decode(),
         signer_key=base64.b64encode(signer).decode(), salt_separator=base64.b64encode(separator).decode(), rounds=8,
         mem_cost=8,
     )  # fmt: skip
-    return made
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
@@ -107,8 +113,6 @@ async def test_a_wrong_password_does_not_upgrade_a_foreign_hash(house: Ostiary, 
 async def test_a_pepper_comes_with_the_next_sign_in_and_is_rotated_likewise(
     open_house: OpenHouse, clock: ManualClock
 ) -> None:
-    from tests.house import client_of
-
     plain: Ostiary = await open_house(work=False)
     async with client_of(plain) as client:
         account_id = (await register(client))["user"]["id"]
@@ -123,8 +127,6 @@ async def test_a_pepper_comes_with_the_next_sign_in_and_is_rotated_likewise(
 
     first = await stored_after_login(peppered)
     assert first.startswith("$pepper$")
-    from ostiary.core.caller import KEEPER
-
     await peppered.keys.rotate(KEEPER, ("pepper",))
     clock.advance(hours=1)
     second = await stored_after_login(peppered)
@@ -191,7 +193,5 @@ async def test_a_weak_new_password_is_refused_with_reasons_beside_its_field(outs
     await login(outside)
 
 
-def _caller() -> object:
-    from ostiary.core.caller import Caller
-
+def _caller() -> Caller:
     return Caller(request_id="test")

@@ -39,6 +39,8 @@ def pair(storage: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.
 @pytest.fixture
 def peers(pair: Peers) -> Iterator[Peers]:
     """The pair; afterwards both must still run and must have logged no fault."""
+    for server in pair.servers:
+        server.wait_until_ready()
     before = pair.logged()
     yield pair
     assert all(server.is_running for server in pair.servers)

@@ -72,6 +72,11 @@ def key_of(token: str) -> str:
     return named
 
 
+def generation_of(refresh_token: str) -> int:
+    """Return the generation that a refresh token stands for."""
+    return int(refresh_token.split(".")[2])
+
+
 def _part(token: str, number: int) -> dict[str, Any]:
     encoded = token.split(".")[number]
     found: dict[str, Any] = msgspec.json.decode(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
@@ -138,7 +143,11 @@ class Peers:
 
     def letters(self) -> list[EmailMessage]:
         """Return the letters laid into the data folder so far."""
-        return [message_from_bytes(path.read_bytes(), policy=default) for path in self.data.glob("mail/*.eml")]
+        return [self.letter(path.name) for path in self.data.glob("mail/*.eml")]
+
+    def letter(self, file: str) -> EmailMessage:
+        """Return one letter of the data folder."""
+        return message_from_bytes((self.data / "mail" / file).read_bytes(), policy=default)
 
     async def token_for(self, address: str, *, but: tuple[str, ...] = (), seconds: float = 30.0) -> str:
         """Wait for a letter to an address and return the secret in its link, if it is none of those known."""

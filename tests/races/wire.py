@@ -46,6 +46,8 @@ class Line:
         Raises:
             Unanswered: Nobody is there.
         """
+        if self._streams is not None and self._streams[0].at_eof():
+            self.hang_up()  # idle for so long that the server has hung up
         if self._streams is None:
             try:
                 self._streams = await asyncio.open_connection("127.0.0.1", self.port)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from tests.house import PASSWORD, journalled, letter_to, token_in
+
 from ostiary.core.caller import Caller
 from ostiary.core.clock import ManualClock
 from ostiary.registration import Application
 from ostiary.sessions import Grant, RefreshRefused, RefreshTokenReplayed
 from ostiary.wiring import Ostiary
-from tests.house import PASSWORD, journalled, letter_to, token_in
 
 CALLER = Caller(request_id="test", address="203.0.113.7", agent="Mozilla/5.0")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TYPE_CHECKING
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, update

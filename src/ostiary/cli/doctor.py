@@ -67,10 +67,10 @@ async def _checks(data: Path) -> AsyncIterator[Finding]:
     from ostiary.migrations import is_current  # noqa: PLC0415
     from ostiary.wiring import Ostiary  # noqa: PLC0415
 
-    if not data.exists():
-        yield Finding("data", "bad", f"There is no folder {data}.", "Name it with --data, or start `ostiary serve` once.")
+    folder = _folder(data)
+    yield folder
+    if folder.state == "bad":
         return
-    yield _folder(data)
     try:
         house = Ostiary.at(data)
     except Misconfigured as unsafe:
@@ -101,6 +101,9 @@ async def _checks(data: Path) -> AsyncIterator[Finding]:
 
 
 def _folder(data: Path) -> Finding:
+    if not data.exists():
+        remedy = "Name it with --data, or start `ostiary serve` once."
+        return Finding("data", "bad", f"There is no folder {data}.", remedy)
     mode = data.stat().st_mode & 0o777
     if mode & 0o077:
         return Finding("data", "bad", f"{data} is open to others ({mode:o}).", f"chmod 700 {data}")

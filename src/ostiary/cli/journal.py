@@ -34,7 +34,8 @@ def verify(data: Path) -> None:
     async def errand(house: Ostiary) -> bool:
         verdict = await house.audit.verify(progress)
         for finding in verdict.findings:
-            click.secho(f"strand {finding.strand}, position {finding.position}: {finding.kind}: {finding.words}", fg="red")
+            place = f"strand {finding.strand}, position {finding.position}"
+            click.secho(f"{place}: {finding.kind}: {finding.words}", fg="red")
         words = "The journal is whole" if verdict.ok else f"{len(verdict.findings)} findings"
         click.echo(f"{words}: {verdict.entries} entries in {verdict.strands} strands.")
         return verdict.ok

@@ -6,19 +6,24 @@ import asyncio
 import logging
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ostiary.cli.common import data_option
 
 if TYPE_CHECKING:
+    from granian.server.embed import Server
+
     from ostiary.mail import KeptLetter, Mailbox
     from ostiary.wiring import Ostiary
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 port_option = click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port.")
 
+
+FAREWELL_SECONDS, LAST_SECONDS = 6.0, 1.0
+"""How long requests under way may take once the process is told to end; init systems kill after ten or more."""
 
 @click.command()
 @data_option
@@ -79,14 +84,43 @@ async def _serve(house: Ostiary, host: str, port: int, mailbox: Mailbox | None) 
         backpressure=2048, log_enabled=False, websockets=False,
         http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
     )  # fmt: skip
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
+    serving = asyncio.create_task(server.serve(), name="serving")
+    await asyncio.sleep(0)
+    _end_on_signals(server, serving, standing=asyncio.all_tasks())
     _announce(house, mailbox, host, port)
     try:
-        await server.serve()
+        await asyncio.wait({serving})
+        if not serving.cancelled():
+            serving.result()  # raises if the port is taken, say
     finally:
         await house.close()
+
+
+def _end_on_signals(server: Server, serving: asyncio.Task[None], standing: set[asyncio.Task[Any]]) -> None:
+    """Answer what is under way, then end; but whoever never finishes asking holds nobody up.
+
+    Args:
+        server: Takes no more requests once a signal came.
+        serving: Ends by itself when the last request has ended.
+        standing: Tasks of the house and the server; whatever came later serves a request.
+    """
+    loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        loop.set_exception_handler(lambda *_: None)  # the server's own threads find nobody to report to
+        serving.cancel()
+
+    def dismiss() -> None:
+        for task in asyncio.all_tasks() - standing:
+            task.cancel()
+        loop.call_later(LAST_SECONDS, leave)  # half a header has no task
+
+    def end() -> None:
+        server.stop()  # type: ignore[no-untyped-call]
+        loop.call_later(FAREWELL_SECONDS, dismiss)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
 
 
 def _announce(house: Ostiary, mailbox: Mailbox | None, host: str, port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -25,8 +26,12 @@ log = logging.getLogger(__name__)
 Job = Callable[[dict[str, Any]], Awaitable[None]]
 Chore = Callable[[], Awaitable[object]]
 
-CLAIM = timedelta(minutes=2)
-"""How long a worker may take before another tries the same job."""
+CLAIM = timedelta(seconds=20)
+"""How long after a worker's last sign of life another tries the same job: a letter in the hands of a process
+that was killed leaves so much later."""
+
+RENEWAL_SECONDS = 5.0
+"""How often a worker says that it is still at a job."""
 
 MOST_ATTEMPTS = 12
 FIRST_WAIT = timedelta(seconds=2)
@@ -66,6 +71,11 @@ CLAIM_JOB = Query(
     update(outbox)
     .where(outbox.c.id == bindparam("job_id"), outbox.c.claimed_until == bindparam("seen"))  # one worker wins
     .values(claimed_until=bindparam("until"), attempts=outbox.c.attempts + 1)
+)
+RENEW_CLAIM = Query(
+    update(outbox)
+    .where(outbox.c.id == bindparam("job_id"), outbox.c.claimed_until == bindparam("seen"))
+    .values(claimed_until=bindparam("until"))
 )
 FINISH = Query(delete(outbox).where(outbox.c.id == bindparam("job_id")))
 POSTPONE = Query(
@@ -143,7 +153,7 @@ class Outbox:
         """Run every job that is due now; return how many ran."""
         count = 0
         while due := await self._database.all(DUE, now=self._database.clock.now()):
-            ran = [await self._take(job) for job in due]
+            ran = [await self._take(job) for job in due if not self._stopping]
             if not any(ran):
                 break
             count += sum(ran)
@@ -159,28 +169,40 @@ class Outbox:
                 log.warning("the outbox failed (%s)", type(failure).__name__)
                 ran = 0
             if ran == 0:
-                try:
+                with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
-                except TimeoutError:
-                    pass
                 self._wake.clear()
 
     async def _take(self, job: Due) -> bool:
-        now = self._database.clock.now()
-        won = await self._database.run(
-            CLAIM_JOB, job_id=job.id, seen=job.claimed_until, until=now + millis(CLAIM)
-        )
-        if not won:
+        until = self._database.clock.now() + millis(CLAIM)
+        if not await self._database.run(CLAIM_JOB, job_id=job.id, seen=job.claimed_until, until=until):
             return False
         try:
-            payload = msgspec.json.decode(self._sealer.open(job.payload, f"outbox {job.id}"))
-            handler = self._jobs.get(job.job, _unknown)  # a newer version's, perhaps: its own worker will take it
-            await handler(payload)
+            await self._do(job, until)
         except Exception as failure:  # noqa: BLE001 - whatever a handler raises is a failed attempt, never the worker's end
             await self._postpone(job, failure)
         else:
             await self._database.run(FINISH, job_id=job.id)
         return True
+
+    async def _do(self, job: Due, until: Millis) -> None:
+        holding = asyncio.create_task(self._hold(job, until), name="claim")
+        try:
+            payload = msgspec.json.decode(self._sealer.open(job.payload, f"outbox {job.id}"))
+            handler = self._jobs.get(job.job, _unknown)  # a newer version's, perhaps: its own worker will take it
+            await handler(payload)
+        finally:
+            holding.cancel()
+
+    async def _hold(self, job: Due, seen: Millis) -> None:
+        """Renew the claim for as long as the job takes; without the database there is nobody who could take it."""
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            until = self._database.clock.now() + millis(CLAIM)
+            with contextlib.suppress(DatabaseUnavailable):
+                if not await self._database.run(RENEW_CLAIM, job_id=job.id, seen=seen, until=until):
+                    return
+                seen = until
 
     async def _postpone(self, job: Due, failure: Exception) -> None:
         if job.attempts + 1 >= MOST_ATTEMPTS:

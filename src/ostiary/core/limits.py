@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import timedelta
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import BigInteger, bindparam, case, delete, update
 
 from ostiary.core.clock import Clock, Millis, millis
-from ostiary.core.db import Database, Insert, Query, Unit
+from ostiary.core.db import Database, Insert, Query
 from ostiary.core.tables import counters
 
 LARGEST_MEMORY = 200_000
@@ -150,29 +151,54 @@ class MemoryLimiter:
         del self._counts[least]
 
 
-def _spend(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
-    statement = insert(counters).values(
-        name=bindparam("name"), digest=bindparam("digest"), spent=1, opened_at=bindparam("now"),
-        closes_at=bindparam("first_closes_at"),
-    )  # fmt: skip
-    is_over = counters.c.closes_at <= bindparam("now")
-    fills = counters.c.spent + 1 == bindparam("number")
-    penalty = bindparam("penalty_closes_at", type_=BigInteger)
-    return statement.on_conflict_do_update(
-        index_elements=["name", "digest"],
-        set_={
-            "spent": case((is_over, 1), else_=counters.c.spent + 1),
-            "opened_at": case((is_over, bindparam("now")), else_=counters.c.opened_at),
-            "closes_at": case(
-                (is_over, bindparam("first_closes_at")),
-                (fills & (penalty > 0), penalty),
-                else_=counters.c.closes_at,
-            ),
-        },
-    ).returning(counters.c.spent, counters.c.closes_at)  # fmt: skip
+class Spent(msgspec.Struct, frozen=True):
+    """A counter in the database after it was spent from."""
+
+    name: str
+    digest: bytes
+    spent: int
+    closes_at: Millis
 
 
-SPEND = Query(_spend, Count)
+@cache
+def _spend(number_of_counters: int) -> Query[Spent]:
+    """Return the statement that spends from so many different counters at once."""
+    places = range(number_of_counters)
+
+    def build(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
+        statement = insert(counters).values(
+            [
+                {
+                    "name": bindparam(f"name_{place}"), "digest": bindparam(f"digest_{place}"), "spent": 1,
+                    "opened_at": bindparam("now"), "closes_at": bindparam(f"closes_at_{place}"),
+                }
+                for place in places
+            ]
+        )  # fmt: skip
+        is_over = counters.c.closes_at <= bindparam("now")
+        return statement.on_conflict_do_update(
+            index_elements=["name", "digest"],
+            set_={
+                "spent": case((is_over, 1), else_=counters.c.spent + 1),
+                "opened_at": case((is_over, statement.excluded.opened_at), else_=counters.c.opened_at),
+                "closes_at": case(
+                    (is_over, statement.excluded.closes_at),
+                    *(_penalised(place) for place in places),
+                    else_=counters.c.closes_at,
+                ),
+            },
+        ).returning(counters.c.name, counters.c.digest, counters.c.spent, counters.c.closes_at)
+
+    return Query(build, Spent)
+
+
+def _penalised(place: int) -> tuple[Any, Any]:
+    """Return when the counter of one place is penalised, and until when it is closed then."""
+    penalty = bindparam(f"penalty_closes_at_{place}", type_=BigInteger)
+    is_this = (counters.c.name == bindparam(f"name_{place}")) & (counters.c.digest == bindparam(f"digest_{place}"))
+    return is_this & (counters.c.spent + 1 == bindparam(f"number_{place}")) & (penalty > 0), penalty
+
+
 GIVE_BACK = Query(
     update(counters)
     .where(counters.c.name == bindparam("of_name"), counters.c.digest == bindparam("of_digest"), counters.c.spent > 0)
@@ -189,12 +215,26 @@ class DatabaseLimiter:
         self._database = database
 
     async def spend(self, *spends: Spend) -> list[Count]:
-        """Count one on each counter, all in one commit."""
-        async with self._database.unit() as unit:
-            # In one order, so that two units never hold what the other waits for.
-            order = sorted(range(len(spends)), key=lambda place: _key(spends[place]))
-            counts = {place: await self._spend_one(unit, spends[place]) for place in order}
-        return [counts[place] for place in range(len(spends))]
+        """Count one on each counter, all in one statement."""
+        if len(set(spends)) < len(spends):  # one statement touches a row once
+            return [(await self.spend(spend))[0] for spend in spends]
+        now = self._database.clock.now()
+        parameters: dict[str, Any] = {"now": now}
+        # In one order, so that two statements never hold what the other waits for.
+        for place, spend in enumerate(sorted(spends, key=_key)):
+            limit = spend.limit
+            penalty_closes_at = now + millis(limit.penalty) if limit.penalty else 0
+            is_penalised_at_once = limit.penalty and limit.number == 1
+            parameters |= {
+                f"name_{place}": limit.name,
+                f"digest_{place}": spend.digest,
+                f"number_{place}": limit.number,
+                f"closes_at_{place}": penalty_closes_at if is_penalised_at_once else now + millis(limit.window),
+                f"penalty_closes_at_{place}": penalty_closes_at,
+            }
+        found = await self._database.all(_spend(len(spends)), **parameters)
+        counts = {(row.name, row.digest): Count(row.spent, row.closes_at) for row in found}
+        return [counts[_key(spend)] for spend in spends]
 
     async def give_back(self, *spends: Spend) -> None:
         """Take one back from each counter."""
@@ -207,15 +247,6 @@ class DatabaseLimiter:
         async with self._database.unit() as unit:
             for spend in sorted(spends, key=_key):
                 await unit.run(FORGET, name=spend.limit.name, digest=spend.digest)
-
-    async def _spend_one(self, unit: Unit, spend: Spend) -> Count:
-        limit, now = spend.limit, unit.now
-        penalty_closes_at = now + millis(limit.penalty) if limit.penalty else 0
-        first_closes_at = penalty_closes_at if limit.penalty and limit.number == 1 else now + millis(limit.window)
-        return await unit.get(
-            SPEND, name=limit.name, digest=spend.digest, now=now, number=limit.number,
-            first_closes_at=first_closes_at, penalty_closes_at=penalty_closes_at,
-        )  # fmt: skip
 
     async def prune(self) -> int:
         """Drop counters whose window is over."""

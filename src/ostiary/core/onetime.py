@@ -76,8 +76,8 @@ class OneTimeTokens:
         """Return a new secret; only its keyed digest is stored."""
         secret = new_secret()
         await unit.run(
-            ISSUE, purpose=purpose, digest=self._macs.digest(f"onetime {purpose}", secret), account_id=account_id, subject=subject,
-            now=unit.now, expires_at=unit.now + millis(lifetime),
+            ISSUE, purpose=purpose, digest=self._macs.digest(f"onetime {purpose}", secret), account_id=account_id,
+            subject=subject, now=unit.now, expires_at=unit.now + millis(lifetime),
         )  # fmt: skip
         return secret
 

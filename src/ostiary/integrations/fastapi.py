@@ -118,9 +118,9 @@ CsrfToken = Annotated[str, Depends(csrf_token)]
 
 
 def fresh(*, minutes: float = 10) -> Any:  # noqa: ANN401 - stands in an Annotated, or in `dependencies`
-    """Return a dependency on a sign-in that is not long ago, such as `Annotated[Identity, fresh(minutes=10)]`.
+    """Return a dependency on a sign-in that is not long ago; 401 with the challenge of RFC 9470 without one.
 
-    Without one the answer is a 401 with the challenge of RFC 9470.
+    For an `Annotated`, or for the `dependencies` of a route or a router.
     """
 
     async def fresh_account(request: Request, account: CurrentAccount) -> Identity:

@@ -57,7 +57,9 @@ class Keys:
     clock and each key's published timeline, so a rotation needs no meeting.
     """
 
-    def __init__(self, database: Database, ring: KeyRing, signals: Signals, wrapper: Wrapper, settings: KeySettings) -> None:
+    def __init__(
+        self, database: Database, ring: KeyRing, signals: Signals, wrapper: Wrapper, settings: KeySettings
+    ) -> None:
         self._database = database
         self._ring = ring
         self._signals = signals

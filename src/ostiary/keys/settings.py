@@ -22,13 +22,15 @@ class KeySettings(BaseModel):
     )
     jwks_max_age: timedelta = Field(timedelta(minutes=5), description="How long clients may keep the JWKS.")
     pepper: bool = Field(
-        False, description="Key password hashes with a secret that is not in the database: a stolen table is useless alone."
+        default=False,
+        description="Key password hashes with a secret that is not in the database: a stolen table is useless alone.",
     )
     root_secret: str | None = Field(
         None, min_length=32, repr=False, description="The root secret itself, at least 32 random characters."
     )
     root_secret_file: Path | None = Field(
-        None, description="File with the root secret, readable by its owner only; default `root.secret` in the data folder."
+        None,
+        description="File with the root secret, readable by its owner only; default `root.secret` in the data folder.",
     )
     root_secret_command: str | None = Field(
         None, description="Command that prints the root secret, such as a vault's client."

@@ -41,7 +41,7 @@ async def sign_in(
         grant = await desk.with_password(caller, filled["login"], filled["password"])
     except Problem as problem:
         form = refused(problem, {"login": filled["login"]})
-        return page(request, "sign_in.html", status=problem.status, form=form, next=following, reason=None)
+        return page(request, "sign_in.html", refusal=problem, form=form, next=following, reason=None)
     handover.give(visit, grant)
     return see_other(following)
 

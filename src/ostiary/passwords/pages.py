@@ -39,5 +39,5 @@ async def change_password(
     except Problem as problem:
         account = await accounts.remembered(caller.account_id or "")
         form = refused(problem, {})
-        return page(request, "password.html", status=problem.status, account=account, form=form)
+        return page(request, "password.html", refusal=problem, account=account, form=form)
     return see_other(f"{PAGE_PREFIX}/account?said=password-changed")

@@ -54,7 +54,7 @@ async def register(
     try:
         grant = await registration.register(caller, Application(**filled))
     except Problem as problem:
-        return page(request, "register.html", status=problem.status, form=refused(problem, filled))
+        return page(request, "register.html", refusal=problem, form=refused(problem, filled))
     handover.give(visit, grant)
     return see_other(f"{PAGE_PREFIX}/check-mail")
 
@@ -114,7 +114,7 @@ async def save_profile(
     try:
         await accounts.rename(caller, caller.account_id or "", clean_display_text(filled["full_name"]))
     except Problem as problem:
-        return _account(request, await _own(accounts, caller.account_id), refused(problem, filled), problem.status)
+        return _account(request, await _own(accounts, caller.account_id), refused(problem, filled), problem)
     return see_other(f"{PAGE_PREFIX}/account?said=profile-saved")
 
 
@@ -130,7 +130,7 @@ async def change_address(
     try:
         await registration.claim_new_address(caller, filled["email"], filled["current_password"])
     except Problem as problem:
-        return _account(request, await _own(accounts, caller.account_id), refused(problem, filled), problem.status)
+        return _account(request, await _own(accounts, caller.account_id), refused(problem, filled), problem)
     return see_other(f"{PAGE_PREFIX}/account?said=address-claimed")
 
 
@@ -147,6 +147,6 @@ async def _own(accounts: Accounts, account_id: str | None) -> Account:
     return account
 
 
-def _account(request: Request, account: Account, form: Form, status: int = 200) -> Response:
+def _account(request: Request, account: Account, form: Form, refusal: Problem | None = None) -> Response:
     flash = FLASHES.get(request.query_params.get("said", ""))
-    return page(request, "account.html", status=status, account=account, form=form, flash=flash)
+    return page(request, "account.html", refusal=refusal, account=account, form=form, flash=flash)

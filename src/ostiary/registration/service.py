@@ -18,7 +18,7 @@ from ostiary.accounts import (
     clean_display_text,
     has_mail_exchanger,
 )
-from ostiary.core.errors import FieldError, InvalidFields, Problem
+from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.core.secrets import new_id
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from ostiary.login import Login
 from ostiary.mail import Mailbox
 from ostiary.passwords import Passwords
 from ostiary.registration import Registration
-from ostiary.sessions import CookieHandover, Sessions
 from ostiary.server.lanes import lanes_of
+from ostiary.sessions import CookieHandover, Sessions
 from ostiary.sessions.answers import SignedInAnswer, UserAnswer
 from ostiary.web.answers import ProblemAnswer
 from ostiary.web.assets import router as assets

@@ -103,7 +103,8 @@ class SessionLane:
 
 
 def _token_in(given: dict[str, object]) -> str | None:
-    unknown = [FieldError(name[:80], "This field is not known here.", "extra") for name in given.keys() - {"refresh_token"}]
+    others = given.keys() - {"refresh_token"}
+    unknown = [FieldError(name[:80], "This field is not known here.", "extra") for name in others]
     if unknown:
         raise InvalidFields(errors=tuple(unknown))
     token = given.get("refresh_token")
@@ -112,7 +113,9 @@ def _token_in(given: dict[str, object]) -> str | None:
     return token if isinstance(token, str) else None
 
 
-def _operation(name: str, summary: str, schema: dict[str, str], refused: dict[int | str, dict[str, Any]]) -> dict[str, object]:
+def _operation(
+    name: str, summary: str, schema: dict[str, str], refused: dict[int | str, dict[str, Any]]
+) -> dict[str, object]:
     answers: dict[str, object] = {
         "200": {"description": "Done.", "content": {"application/json": {"schema": schema}}},
         **{str(status): answer for status, answer in refused.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Request, Response
@@ -46,10 +47,8 @@ async def end_session(
 ) -> Response:
     """End one device's session."""
     filled = await fields(request, "session_id")
-    try:
+    with suppress(NoSuchSession):  # it is over, which is what was asked for
         await sessions.end(caller, caller.account_id or "", filled["session_id"], "ended-by-owner")
-    except NoSuchSession:
-        pass  # it is over, which is what was asked for
     return see_other(f"{PAGE_PREFIX}/sessions")
 
 

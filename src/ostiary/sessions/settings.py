@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -28,4 +29,4 @@ class SessionSettings(BaseModel):
     )
     audience: str | None = Field(None, description="`aud` of access tokens; default is the issuer.")
     client_id: str = Field("ostiary", description="`client_id` of tokens for the house's own pages and API.")
-    legacy_claims: bool = Field(False, description="Add `user_id` and `token_type` for older consumers.")
+    legacy_claims: bool = Field(default=False, description="Add `user_id` and `token_type` for older consumers.")

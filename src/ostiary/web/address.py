@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from ostiary.core.caller import Caller
+from ostiary.core.errors import Problem
 from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf
 from ostiary.web.headers import page_policy
@@ -119,14 +120,14 @@ def edge_in(request: Request) -> Edge:
 def service(kind: type[T]) -> Any:  # noqa: ANN401 - stands in an Annotated
     """Return a dependency that yields the house's one service of a kind."""
 
-    def find(request: Request) -> T:
+    async def find(request: Request) -> T:  # async, as every door: what is not, the framework runs in a thread
         found: T = request.app.state.services[kind]
         return found
 
     return Depends(find)
 
 
-def any_caller(request: Request) -> Caller:
+async def any_caller(request: Request) -> Caller:
     """Return who asks, without asking for proof."""
     visit = visit_in(request)
     visit.device_id = edge_in(request).guard.device_of(visit)
@@ -160,8 +161,18 @@ async def page_caller(request: Request) -> Caller:
 PageCaller = Annotated[Caller, Depends(page_caller)]
 AnyCaller = Annotated[Caller, Depends(any_caller)]
 SignedInCaller = Annotated[Caller, Depends(signed_in_caller)]
-TheVisit = Annotated[Visit, Depends(visit_in)]
-TheEdge = Annotated[Edge, Depends(edge_in)]
+
+
+async def _visit(request: Request) -> Visit:
+    return visit_in(request)
+
+
+async def _edge(request: Request) -> Edge:
+    return edge_in(request)
+
+
+TheVisit = Annotated[Visit, Depends(_visit)]
+TheEdge = Annotated[Edge, Depends(_edge)]
 
 
 async def refuse_foreign_pages(request: Request) -> None:
@@ -231,15 +242,26 @@ def page_router() -> APIRouter:
     return APIRouter(prefix=PAGE_PREFIX, include_in_schema=False, dependencies=[Depends(refuse_foreign_forms)])
 
 
-def page(request: Request, template: str, *, status: int = 200, **context: object) -> Response:
-    """Render a template as an answer with its own policy, and see that the visitor holds a CSRF token."""
+def page(
+    request: Request, template: str, *, status: int = 200, refusal: Problem | None = None, has_form: bool = True,
+    **context: object,
+) -> Response:  # fmt: skip
+    """Render a template as an answer with its own policy, and see that the visitor holds a CSRF token.
+
+    A page without a form hands none out: the answer to a stranger's form, which
+    comes without our cookies, must not replace the token that the visitor's own
+    open pages hold. A `refusal` gives the answer its status and its Retry-After.
+    """
     visit, edge = visit_in(request), edge_in(request)
+    status = refusal.status if refusal else status
     token, cookie = edge.csrf.token_for(visit, edge.guard.named_session(visit))
     shown = {"csrf_token": token, "account": None, "flash": None, "status": status} | context
     html = edge.renderer.page(template, nonce=visit.nonce, **shown)
     response = Response(html, status, media_type="text/html; charset=utf-8")
     response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce)))
-    if cookie is not None:
+    if refusal is not None and refusal.retry_after is not None:
+        response.headers["retry-after"] = str(refusal.retry_after)
+    if cookie is not None and has_form:
         visit.answers.append(cookie)
     return response
 

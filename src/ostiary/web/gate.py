@@ -11,6 +11,7 @@ from ostiary.core.errors import Problem
 from ostiary.web.address import ClientAddress
 from ostiary.web.headers import API_POLICY, Header, common_headers
 from ostiary.web.problems import BodyTooLarge, HeadersTooLarge, InternalFault, NotFound, send_problem
+from ostiary.web.strict_json import MalformedJSON
 from ostiary.web.visit import App, Message, Receive, Scope, Send, Visit
 
 if TYPE_CHECKING:
@@ -135,11 +136,14 @@ class Gate:
 
     def _bounded(self, receive: Receive) -> Receive:
         largest = self._settings.largest_body
-        received = 0
+        received, is_whole = 0, False
 
         async def bounded() -> Message:
-            nonlocal received
+            nonlocal received, is_whole
             message = await receive()
+            if message["type"] == "http.disconnect" and not is_whole:
+                raise MalformedJSON("The body ended too early.")  # a refusal: no fault of ours to be woken for
+            is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > largest:
                 raise BodyTooLarge

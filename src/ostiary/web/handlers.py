@@ -73,10 +73,7 @@ def _page_for(request: Request, problem: Problem, path: str) -> Response:
         # Back to where they were heading once they have signed in; a form they sent is not repeated.
         return see_other(f"{SIGN_IN}?next={quote(path)}" if request.method == "GET" else SIGN_IN)
     detail = problem.detail or (problem.errors[0].message if problem.errors else None)
-    response = page(
-        request, "problem.html", status=problem.status, title=problem.title, detail=detail,
+    return page(
+        request, "problem.html", refusal=problem, has_form=False, title=problem.title, detail=detail,
         request_id=visit_in(request).request_id, account=edge_in(request).guard.named_session(visit_in(request)),
     )  # fmt: skip
-    if problem.retry_after is not None:
-        response.headers["retry-after"] = str(problem.retry_after)
-    return response

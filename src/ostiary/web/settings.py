@@ -74,7 +74,7 @@ class WebSettings(BaseModel):
         "x-forwarded-for", description="The one header that the trusted proxies write."
     )
     cors_origins: tuple[str, ...] = Field((), description="Exact origins that may call the API with credentials.")
-    https_redirect: bool = Field(False, description="Send plain http page requests to https.")
+    https_redirect: bool = Field(default=False, description="Send plain http page requests to https.")
     cookies: CookieSettings = Field(default_factory=CookieSettings, description="Names and scope of cookies.")
     largest_body: int = Field(64 * 1024, ge=1024, le=1024 * 1024, description="Bytes of a request body at most.")
     largest_headers: int = Field(16 * 1024, ge=4096, le=64 * 1024, description="Bytes of request headers at most.")

@@ -110,7 +110,7 @@ def parsed_cookies(raw: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     doubled: list[str] = []
     for part in raw.decode("latin-1").split(";"):
-        name, equals, value = part.strip().partition("=")
+        name, equals, value = part.strip(" \t").partition("=")  # only these: a token has one spelling
         if equals:
             if name in found:
                 doubled.append(name)

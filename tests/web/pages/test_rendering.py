@@ -54,7 +54,7 @@ def test_a_page_keeps_within_the_policy(renderer: Renderer, sample: Sample) -> N
         assert tag not in {"style", "base", "iframe", "object", "embed"}
         assert not [name for name in attributes if name == "style" or name.startswith("on")], (tag, attributes)
         for address in (attributes.get("href"), attributes.get("src")):
-            assert address is None or address.startswith(("/auth/", "#", "https://id.example.org/")), address
+            assert address is None or address.startswith(("/auth/", "/dev/", "#", "https://id.example.org/")), address
         if tag == "script":
             assert attributes["nonce"] == NONCE
             assert attributes["src"]

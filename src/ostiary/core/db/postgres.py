@@ -128,8 +128,8 @@ class PostgresDriver:
 
         with TRANSLATED:
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=1, max_size=self._largest_pool, connection_class=_connection_class(), command_timeout=30,
-                max_inactive_connection_lifetime=0, timeout=10,
+                self._url, min_size=1, max_size=self._largest_pool, connection_class=_connection_class(),
+                command_timeout=30, max_inactive_connection_lifetime=0, timeout=10,
             )  # fmt: skip
 
     async def connect(self) -> asyncpg.Connection[Any]:
@@ -155,8 +155,7 @@ class PostgresDriver:
         if self._pool is None:
             raise DatabaseUnavailable
         with TRANSLATED:
-            proxy = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        return proxy  # type: ignore[return-value]  # the pool's proxy has the whole interface
+            return await self._pool.acquire(timeout=ACQUIRE_SECONDS)  # type: ignore[return-value]  # a proxy of one
 
     async def release(self, connection: asyncpg.Connection[Any]) -> None:
         """Give a connection back."""
@@ -223,6 +222,7 @@ def _out_of_reach() -> tuple[type[Exception], ...]:
         asyncpg.PostgresConnectionError,
         asyncpg.OperatorInterventionError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # what it says of a connection that is lost at the wrong moment
         asyncpg.InsufficientResourcesError,
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ostiary.core.errors import Problem
 
@@ -138,7 +138,7 @@ class Unit:
             self._transaction = self.database.driver.transaction()
         return self._transaction
 
-    async def __aenter__(self) -> Unit:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

@@ -1,0 +1,239 @@
+"""A token of one purpose is worth nothing for another (D10): every kind of token at every place that takes one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.attacks.raw import contents
+from tests.contract.browser import ACCESS, CSRF, DEVICE, PAGE, REFRESH, Browser, set_cookies
+from tests.house import API, CHEAP_HASHING, ORIGIN, PASSWORD, OpenHouse, client_of, letter_to, token_in
+
+from ostiary.core.clock import ManualClock
+from ostiary.mail import Mailbox
+from ostiary.wiring import Ostiary
+
+GENEROUS = {"signups_per_hour": 1000, "login_failures_per_minute": 10**6, "login_failures_per_hour": 10**6}
+
+
+@dataclass
+class Held:
+    """All that the house has handed to one person, by kind."""
+
+    tokens: dict[str, str]
+
+    def __getitem__(self, kind: str) -> str:
+        return self.tokens[kind]
+
+
+@pytest.fixture
+async def home(open_house: OpenHouse) -> Ostiary:
+    opened: Ostiary = await open_house(work=False, protection=GENEROUS)
+    return opened
+
+
+@pytest.fixture
+async def elsewhere(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Ostiary]:
+    """Another deployment with the same address, names and settings, but keys of its own."""
+    house = Ostiary.at(tmp_path / "elsewhere", clock=clock, post=Mailbox(), hashing=CHEAP_HASHING, protection=GENEROUS)
+    await house.open(work=False)
+    yield house
+    await house.close()
+
+
+async def handed_out(house: Ostiary, name: str = "mira") -> Held:
+    """Register somebody and collect every secret and every id that leaves the house."""
+    async with client_of(house) as client:
+        browser = Browser(client)
+        await browser.get(f"{API}/csrf")
+        anonymous = browser.cookies[CSRF]
+        body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        answer = await browser.post(f"{API}/register", json=body)
+        assert answer.status_code == 201
+        (session,) = (await browser.get(f"{API}/sessions")).json()["sessions"]
+        kinds = {"access": ACCESS, "refresh": REFRESH, "page": PAGE, "csrf": CSRF, "device": DEVICE}
+        found = {kind: browser.cookies[cookie] for kind, cookie in kinds.items()}
+        found |= {
+            "csrf of nobody": anonymous,
+            "proof": token_in(await letter_to(house, f"{name}@example.org")),
+            "jti": answer.json()["jti"],
+            "session id": session["id"],
+            "account id": answer.json()["user"]["id"],
+        }
+    return Held(found)
+
+
+Place = Callable[[httpx.AsyncClient, str, Held], Awaitable[bool]]
+
+
+def cookies(**pairs: str) -> dict[str, str]:
+    names = {"access": ACCESS, "refresh": REFRESH, "page": PAGE, "csrf": CSRF, "device": DEVICE}
+    return {"cookie": "; ".join(f"{names[kind]}={value}" for kind, value in pairs.items())}
+
+
+async def bearer_header(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    return (await client.get(f"{API}/me", headers={"authorization": f"Bearer {token}"})).status_code == 200
+
+
+async def access_cookie(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    return (await client.get(f"{API}/me", headers=cookies(access=token))).status_code == 200
+
+
+async def access_cookie_of_a_page(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    return (await client.get("/auth/sessions", headers=cookies(access=token))).status_code == 200
+
+
+async def page_cookie(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    return (await client.get("/auth/account", headers=cookies(page=token))).status_code == 200
+
+
+async def refresh_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    return (await client.post(f"{API}/refresh", json={"refresh_token": token})).status_code == 200
+
+
+async def refresh_cookie(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    guarded = cookies(refresh=token, page=held["page"], csrf=held["csrf"]) | {"x-csrf-token": held["csrf"]}
+    return (await client.post(f"{API}/refresh", headers=guarded)).status_code == 200
+
+
+async def csrf_pair(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    guarded = cookies(access=held["access"], page=held["page"], csrf=token) | {"x-csrf-token": token}
+    return (await client.post(f"{API}/sessions/revoke-others", headers=guarded)).status_code == 200
+
+
+async def csrf_pair_of_a_stranger(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    guarded = cookies(csrf=token) | {"x-csrf-token": token, "origin": ORIGIN}
+    return (await client.post(f"{API}/logout", headers=guarded)).status_code == 200
+
+
+async def device_cookie(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    credentials = {"login": "mira", "password": PASSWORD}
+    answer = await client.post(f"{API}/login", json=credentials, headers=cookies(device=token))
+    assert answer.status_code == 200
+    return set_cookies(answer)[DEVICE].value == token  # a device that is not known gets a new name
+
+
+async def proof_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    return (await client.post(f"{API}/email/verify", json={"token": token[:128]})).status_code == 200
+
+
+async def proof_link(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    return (await client.get("/auth/confirm", params={"token": token})).status_code == 200
+
+
+async def signing_out_by(client: httpx.AsyncClient, kind: str, token: str, held: Held) -> bool:
+    guarded = cookies(**{kind: token, "csrf": held["csrf"]}) | {"x-csrf-token": held["csrf"]}
+    return (await client.post(f"{API}/logout", headers=guarded)).status_code == 200
+
+
+async def sign_out_by_page(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    return await signing_out_by(client, "page", token, held)
+
+
+async def sign_out_by_access(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    return await signing_out_by(client, "access", token, held)
+
+
+PLACES: dict[Place, str] = {
+    bearer_header: "access",
+    access_cookie: "access",
+    access_cookie_of_a_page: "access",
+    page_cookie: "page",
+    refresh_body: "refresh",
+    refresh_cookie: "refresh",
+    csrf_pair: "csrf",
+    csrf_pair_of_a_stranger: "csrf of nobody",
+    device_cookie: "device",
+    proof_link: "proof",
+    proof_body: "proof",
+    sign_out_by_access: "access",
+    sign_out_by_page: "page",
+}
+"""Each place that takes a token, and the one kind that it takes; those that use it up come last."""
+WRITES_NOTHING = [place for place in PLACES if place is not device_cookie]
+
+
+def foreign_to(place: Place, held: Held) -> Iterator[tuple[str, str]]:
+    yield from ((kind, token) for kind, token in held.tokens.items() if kind != PLACES[place])
+
+
+async def test_no_place_takes_a_token_of_another_purpose(home: Ostiary) -> None:
+    held = await handed_out(home)
+    before = await contents(home)
+    async with bare_client(home) as client:
+        for place in PLACES:
+            for kind, token in foreign_to(place, held):
+                client.cookies.clear()
+                taken = await place(client, token, held)
+                assert not taken, f"{place.__name__} takes {kind}"
+            if place in WRITES_NOTHING and device_cookie not in list(PLACES)[: list(PLACES).index(place)]:
+                assert await contents(home) == before, place.__name__
+
+        for place, kind in PLACES.items():  # and what was refused elsewhere is still good at its own
+            client.cookies.clear()
+            if place is refresh_cookie:
+                held.tokens |= await renewed(client, held)
+            assert await place(client, held[kind], held), f"{place.__name__} does not take {kind}"
+            if place is sign_out_by_access:
+                held = await handed_out(home, "other")
+
+
+async def test_no_place_takes_anything_of_another_house(home: Ostiary, elsewhere: Ostiary) -> None:
+    held, theirs = await handed_out(home), await handed_out(elsewhere)
+    await home.outbox.drain()
+    async with bare_client(home) as client:
+        for place, own in PLACES.items():
+            for kind, token in theirs.tokens.items():
+                client.cookies.clear()
+                assert not await place(client, token, held), f"{place.__name__} takes {kind} of another house"
+            assert held[own] != theirs[own]
+
+
+async def test_the_same_root_secret_on_a_new_database_is_another_house(
+    tmp_path: Path, clock: ManualClock, home: Ostiary
+) -> None:
+    held = await handed_out(home)
+    restarted = Ostiary.at(
+        tmp_path / "fresh", clock=clock, post=Mailbox(), hashing=CHEAP_HASHING, protection=GENEROUS,
+        keys={"root_secret": (tmp_path / "data" / "root.secret").read_text().strip()},
+    )  # fmt: skip
+    await restarted.open(work=False)
+    try:
+        own = await handed_out(restarted)
+        async with bare_client(restarted) as client:
+            for place, kind in PLACES.items():
+                client.cookies.clear()
+                assert not await place(client, held[kind], own), place.__name__
+    finally:
+        await restarted.close()
+
+
+async def test_tokens_of_one_person_do_not_serve_another(home: Ostiary) -> None:
+    mira, eve = await handed_out(home), await handed_out(home, "eve")
+    async with bare_client(home) as client:
+        assert not await csrf_pair(client, eve["csrf"], mira)
+        assert not await signing_out_by(client, "page", mira["page"], eve)
+        assert not await signing_out_by(client, "access", mira["access"], eve)
+        mixed = cookies(refresh=mira["refresh"], page=mira["page"], csrf=eve["csrf"])
+        answer = await client.post(f"{API}/refresh", headers=mixed | {"x-csrf-token": eve["csrf"]})
+        assert answer.status_code == 403
+        assert await bearer_header(client, mira["access"], mira)
+
+
+async def renewed(client: httpx.AsyncClient, held: Held) -> dict[str, str]:
+    """Return the successor of a refresh token that was just used: within the grace, the very same again."""
+    answer = await client.post(f"{API}/refresh", json={"refresh_token": held["refresh"]})
+    found: dict[str, Any] = answer.json()
+    client.cookies.clear()
+    return {"refresh": found["refresh_token"]}
+
+
+@asynccontextmanager
+async def bare_client(house: Ostiary) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(house) as client:
+        yield client
