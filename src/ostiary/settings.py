@@ -93,7 +93,7 @@ def load(
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, text in environment.items():
+    for name, text in sorted(environment.items()):  # a table before its members
         if not name.startswith(ENVIRONMENT) or name in NOT_SETTINGS or not text:
             continue
         *sections, last = name.removeprefix(ENVIRONMENT).lower().split("__")
@@ -106,6 +106,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         place = found
         for section in sections:
             place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise Misconfigured(f"{name}: {section} is set already, and holds no settings of its own")
         place[last] = _value(text)
     return found
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,9 +119,9 @@ def _read() -> tuple[dict[str, Any], tuple[Door, ...]]:
             for method in route.methods or ()
             if route.path is not None
         }
-        return asyncio.run(_document_of(house)), tuple(
-            sorted(lanes | routes, key=lambda door: (door.path, door.method))
-        )
+        found = sorted(lanes | routes, key=lambda door: (door.path, door.method))
+        with ThreadPoolExecutor(1) as beside:  # a test may ask while its own loop runs
+            return beside.submit(lambda: asyncio.run(_document_of(house))).result(), tuple(found)
 
 
 async def _document_of(house: Ostiary) -> dict[str, Any]:

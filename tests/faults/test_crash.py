@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from tests.races.fixtures import NewPeers
@@ -26,7 +26,7 @@ async def test_nothing_acknowledged_is_lost_when_a_process_is_killed_under_load(
     await asyncio.sleep(SECONDS)
 
     await asyncio.to_thread(peers.servers[0].kill9)
-    before = dict(town.ledger.lives)
+    before = town.ledger.lives.copy()
     if processes == 2:
         await asyncio.sleep(1)  # the neighbour goes on as if nothing had happened
         assert town.ledger.lives[peers.ports[1]] > before[peers.ports[1]]
@@ -46,7 +46,7 @@ async def test_nothing_acknowledged_is_lost_when_a_process_is_killed_under_load(
 
 
 async def _the_house_lives_on(
-    ports: list[int], switchboard: Switchboard, name: Callable[[], str], registered: dict[str, object]
+    ports: list[int], switchboard: Switchboard, name: Callable[[], str], registered: Mapping[str, object]
 ) -> None:
     for line in await switchboard.lines(ports):
         for known in list(registered)[-3:]:

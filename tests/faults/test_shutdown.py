@@ -16,9 +16,9 @@ LONGEST_END = 10.0
 
 
 async def test_requests_under_way_are_answered_and_the_process_ends_in_good_order(
-    new_peers: NewPeers, switchboard: Switchboard, name: Callable[[], str]
+    new_sqlite_peers: NewPeers, switchboard: Switchboard, name: Callable[[], str]
 ) -> None:
-    peers = new_peers(COSTLY)
+    peers = new_sqlite_peers(COSTLY)
     peers.start(1)
     lines = await switchboard.lines(peers.ports, 4)
     await lines[0].get("/csrf")  # everything is loaded
@@ -84,8 +84,8 @@ HALF_A_REQUEST = {
 }
 
 
-async def test_whoever_never_finishes_asking_holds_nobody_up(new_peers: NewPeers) -> None:
-    peers = new_peers()
+async def test_whoever_never_finishes_asking_holds_nobody_up(new_sqlite_peers: NewPeers) -> None:
+    peers = new_sqlite_peers()
     peers.start(1)
     writers = []
     for words in HALF_A_REQUEST.values():

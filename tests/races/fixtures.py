@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from itertools import count
+from pathlib import Path
 
 import pytest
 from tests.races.peers import Peers
 from tests.races.wire import Switchboard
 from tests.services.postgres import Postgres
 
-__all__ = ["name", "new_peers", "pair", "peers", "storage", "switchboard"]
+__all__ = ["name", "new_peers", "new_postgres_peers", "new_sqlite_peers", "pair", "peers", "storage", "switchboard"]
 
 NewPeers = Callable[..., Peers]
 _numbers = count(1)
@@ -52,17 +53,19 @@ def new_peers(
     storage: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NewPeers]:
     """Make peers of a test's own, on a database of their own; the test starts and ends their processes."""
-    made: list[Iterator[Peers]] = []
+    yield from _makes_peers(storage, request, tmp_path_factory)
 
-    def make(environment: Mapping[str, str] | None = None) -> Peers:
-        data = tmp_path_factory.mktemp("peers") / "data"
-        running = _running(storage, request, lambda url: Peers(data, url, environment), start=0)
-        made.append(running)
-        return next(running)
 
-    yield make
-    for running in made:
-        next(running, None)
+@pytest.fixture
+def new_sqlite_peers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewPeers]:
+    """As `new_peers`, for what has nothing to do with the database."""
+    yield from _makes_peers("sqlite", request, tmp_path_factory)
+
+
+@pytest.fixture
+def new_postgres_peers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewPeers]:
+    """As `new_peers`, for what only PostgreSQL can do to us."""
+    yield from _makes_peers("postgresql", request, tmp_path_factory)
 
 
 @pytest.fixture
@@ -77,6 +80,22 @@ async def switchboard() -> AsyncIterator[Switchboard]:
 def name() -> Callable[[], str]:
     """Usernames that nobody has on a database that tests share."""
     return lambda: f"person{next(_numbers):05}"
+
+
+def _makes_peers(
+    storage: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NewPeers]:
+    made: list[Iterator[Peers]] = []
+
+    def make(environment: Mapping[str, str] | None = None, *, data: Path | None = None) -> Peers:
+        folder = data or tmp_path_factory.mktemp("peers") / "data"
+        running = _running(storage, request, lambda url: Peers(folder, url, environment), start=0)
+        made.append(running)
+        return next(running)
+
+    yield make
+    for running in made:
+        next(running, None)
 
 
 def _running(

@@ -36,7 +36,7 @@ LOAD = {
     "OSTIARY_PROTECTION__SIGNUPS_PER_HOUR": AMPLE,
     "OSTIARY_PROTECTION__LETTERS_PER_HOUR": AMPLE,
 }
-ALARMS = re.compile(r"ERROR|CRITICAL|Traceback|locked|failed: ", re.IGNORECASE)
+ALARMS = re.compile(r"\b(ERROR|CRITICAL|Traceback)\b|[Ll]ocked|failed: ")
 FILES = 4096
 
 

@@ -111,9 +111,7 @@ async def test_a_session_that_ends_here_is_refused_there(two: Two) -> None:
     await two.seconds_until_refused(two.mira.access.token)
 
 
-async def test_of_a_hundred_endings_99_are_seen_within_a_fifth_of_a_second(
-    two: Two, record_property: Callable[[str, object], None]
-) -> None:
+async def test_of_a_hundred_endings_99_are_seen_within_a_fifth_of_a_second(two: Two) -> None:
     took = []
     for _ in range(100):
         grant = await two.sign_in_again()
@@ -121,10 +119,8 @@ async def test_of_a_hundred_endings_99_are_seen_within_a_fifth_of_a_second(
         await two.end(grant)
         took.append(await two.seconds_until_refused(grant.access.token, most=1.0))
 
-    quantiles = statistics.quantiles(took, n=100)
-    record_property("p50_ms", round(quantiles[49] * 1000, 3))
-    record_property("p99_ms", round(quantiles[98] * 1000, 3))
-    assert quantiles[98] <= AT_ONCE
+    quantiles = [round(seconds * 1000, 2) for seconds in statistics.quantiles(took, n=100)]
+    assert quantiles[98] <= AT_ONCE * 1000, f"p50 {quantiles[49]} ms, p99 {quantiles[98]} ms"
 
 
 async def test_one_ended_session_takes_no_other_with_it(two: Two) -> None:
@@ -215,6 +211,7 @@ async def test_a_message_that_is_lost_is_made_up_for_by_the_heartbeat(two: Two) 
     await two.seconds_until_refused(two.mira.access.token, most=WITHIN_A_HEARTBEAT)
 
 
+@pytest.mark.parametrize("feed", ["postgresql", "postgresql+valkey"])
 async def test_a_cut_listener_delays_a_revocation_by_a_heartbeat_and_comes_back(
     two: Two, feed: str, request: pytest.FixtureRequest
 ) -> None:
@@ -222,7 +219,7 @@ async def test_a_cut_listener_delays_a_revocation_by_a_heartbeat_and_comes_back(
     if feed.endswith("valkey"):
         server: Valkey = request.getfixturevalue("valkey")
         server.command("CLIENT", "KILL", "TYPE", "pubsub")
-    elif feed == "postgresql":
+    else:
         _cut_listeners(request.getfixturevalue("postgres"))
     await two.end(two.mira)
     await two.seconds_until_refused(two.mira.access.token, most=WITHIN_A_HEARTBEAT)
@@ -234,11 +231,10 @@ async def test_a_cut_listener_delays_a_revocation_by_a_heartbeat_and_comes_back(
     assert took <= AT_ONCE
 
 
+@pytest.mark.parametrize("feed", ["sqlite+valkey", "postgresql+valkey"])
 async def test_without_valkey_a_revocation_is_late_by_a_heartbeat_and_no_more(
-    two: Two, feed: str, request: pytest.FixtureRequest
+    two: Two, request: pytest.FixtureRequest
 ) -> None:
-    if not feed.endswith("valkey"):
-        return  # the same house needs no Valkey
     server: Valkey = request.getfixturevalue("valkey")
     server.kill9()
     try:
@@ -353,11 +349,10 @@ def test_what_ended_is_forgotten_when_both_clocks_say_that_it_is_over(clock: Man
     assert "ses_new" in view
 
 
+@pytest.mark.parametrize("feed", ["sqlite", "postgresql"])
 async def test_a_process_that_was_stopped_by_a_signal_trusts_nothing_that_ended_meanwhile(
-    start_ostiary: StartOstiary, database_url: str, feed: str, tmp_path: Path
+    start_ostiary: StartOstiary, database_url: str, tmp_path: Path
 ) -> None:
-    if feed.endswith("valkey"):
-        return  # nothing is pushed to who is stopped
     environment = {"OSTIARY_STORAGE__DATABASE": database_url, "OSTIARY_WEB__PUBLIC_URL": "http://localhost:8080"}
     here, there = (start_ostiary(data=tmp_path / "both", environment=environment) for _ in range(2))
     async with httpx.AsyncClient(timeout=20) as client:

@@ -17,6 +17,7 @@ from tests.house import API, ORIGIN, PASSWORD, OpenHouse
 from ostiary.server.app import build
 from ostiary.web.gate import Gate
 from ostiary.web.settings import WebSettings
+from ostiary.web.visit import Receive, Scope, Send
 from ostiary.wiring import Ostiary
 
 FIXED = {
@@ -148,11 +149,11 @@ async def test_a_fault_of_ours_is_dressed_and_says_nothing_of_its_inside(
 
 
 async def test_a_fault_after_the_answer_began_begins_no_second_one(caplog: pytest.LogCaptureFixture) -> None:
-    async def breaks_off(scope: object, receive: object, send: object) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]
+    async def breaks_off(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
         raise RuntimeError(SECRET)
 
-    answer = await ask(Gate(breaks_off, {}, WebSettings()), "GET", b"/x")  # type: ignore[arg-type]
+    answer = await ask(Gate(breaks_off, {}, WebSettings()), "GET", b"/x")
 
     assert answer.status == 200
     assert answer.body == b""

@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 Job = Callable[[dict[str, Any]], Awaitable[None]]
 Chore = Callable[[], Awaitable[object]]
 
-CLAIM = timedelta(seconds=20)
+CLAIM = timedelta(seconds=10)
 """How long after a worker's last sign of life another tries the same job: a letter in the hands of a process
 that was killed leaves so much later."""
 
-RENEWAL_SECONDS = 5.0
+RENEWAL_SECONDS = 3.0
 """How often a worker says that it is still at a job."""
 
 MOST_ATTEMPTS = 12

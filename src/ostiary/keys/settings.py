@@ -26,7 +26,7 @@ class KeySettings(BaseModel):
         description="Key password hashes with a secret that is not in the database: a stolen table is useless alone.",
     )
     root_secret: str | None = Field(
-        None, min_length=32, repr=False, description="The root secret itself, at least 32 random characters."
+        None, repr=False, description="The root secret itself, at least 32 random characters."
     )
     root_secret_file: Path | None = Field(
         None,

@@ -114,6 +114,8 @@ class WebSettings(BaseModel):
                 network: IPv4Network | IPv6Network = ip_network(text)
             except ValueError:
                 raise ValueError("each must be a network such as 10.0.0.0/24 or ::1/128") from None
+            if network.version == 6 and network.network_address.ipv4_mapped is not None:
+                raise ValueError("write a network of mapped addresses as the IPv4 network that it is")
             if network.prefixlen < (8 if network.version == 4 else 16):
                 raise ValueError("trusting (almost) everybody lets anybody forge addresses: name the proxies' networks")
         return networks

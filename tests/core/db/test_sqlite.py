@@ -99,6 +99,21 @@ async def test_where_sqlite_undoes_a_whole_group_by_itself_all_of_it_are_told(
     assert "later" in await names(database)
 
 
+async def test_a_turn_given_to_somebody_who_was_just_cancelled_is_passed_on(database: Database) -> None:
+    holder = database.driver.transaction()
+    await holder.lock("test")
+    doomed = asyncio.create_task(add(database, "doomed"))
+    company = asyncio.create_task(add(database, "company"))
+    await asyncio.sleep(0)  # both stand in line
+    await holder.rollback()  # gives the turn without a pause, so the first has it and does not know yet
+    doomed.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await doomed
+    await asyncio.wait_for(company, 5)
+    assert await names(database) == ["company"]
+
+
 async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
     await add(database, "a")
     async with database.unit() as unit:
