@@ -54,9 +54,7 @@ class Ostiary:
         post: Delivers letters; without one, what the settings say.
     """
 
-    def __init__(
-        self, settings: Settings, data: Path, *, clock: Clock | None = None, post: Post | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, data: Path, *, clock: Clock | None = None, post: Post | None = None) -> None:
         self.settings = settings
         self.data = data
         data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The OpenAPI document is true: whatever a client sends, the answer is one that the document describes (Schemathesis)."""
+"""The OpenAPI document is true: whatever is sent, the answer is one that it describes (Schemathesis)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from ostiary.wiring import Ostiary
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -21,6 +20,8 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.contract.doors import Operation, document, operations
 from tests.house import ORIGIN, OpenHouse, bearer, client_of, register
+
+from ostiary.wiring import Ostiary
 
 CHECKS = [
     not_a_server_error,

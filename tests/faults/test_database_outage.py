@@ -54,7 +54,6 @@ async def test_without_postgresql_requests_are_refused_and_the_same_processes_se
     await assert_delivered(peers, ledger)
     await _hears_of_the_other_again(here, there, name)
     assert all(server.is_running for server in peers.servers)
-    print(peers.servers[0].output)
     assert [line for line in peers.alarms() if "change feed" not in line] == []
 
 

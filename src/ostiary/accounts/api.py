@@ -26,6 +26,4 @@ async def change_me(
     change: ProfileChange, accounts: Annotated[Accounts, service(Accounts)], caller: SignedInCaller
 ) -> UserAnswer:
     """Change the caller's profile and return it."""
-    return UserAnswer.of(
-        await accounts.rename(caller, caller.account_id or "", clean_display_text(change.full_name))
-    )
+    return UserAnswer.of(await accounts.rename(caller, caller.account_id or "", clean_display_text(change.full_name)))

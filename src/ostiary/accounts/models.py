@@ -43,7 +43,5 @@ def add_partial_indexes() -> None:
     """
     proven, lapsing = accounts.c.email_proven_at.is_not(None), accounts.c.lapses_at.is_not(None)
     # Many may claim an address, one may have proven it (D4): the database sees to that.
-    Index(
-        "uq_accounts_proven_email", accounts.c.email_key, unique=True, sqlite_where=proven, postgresql_where=proven
-    )
+    Index("uq_accounts_proven_email", accounts.c.email_key, unique=True, sqlite_where=proven, postgresql_where=proven)
     Index("ix_accounts_lapses_at", accounts.c.lapses_at, sqlite_where=lapsing, postgresql_where=lapsing)

@@ -25,6 +25,7 @@ port_option = click.option("--port", default=8080, show_default=True, type=click
 FAREWELL_SECONDS, LAST_SECONDS = 6.0, 1.0
 """How long requests under way may take once the process is told to end; init systems kill after ten or more."""
 
+
 @click.command()
 @data_option
 @host_option

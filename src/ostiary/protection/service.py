@@ -107,9 +107,7 @@ class Protection:
         for spend, count in zip((*addresses, counters[0]), (*counts[len(counters) :], named), strict=True):
             if count.spent > spend.limit.number:
                 await self._refuse(caller, account_id, LimitReached(retry_after=self._wait(count)))
-        may_check = all(
-            count.spent <= spend.limit.number for spend, count in zip(counters, counts, strict=False)
-        )
+        may_check = all(count.spent <= spend.limit.number for spend, count in zip(counters, counts, strict=False))
         return Attempt(counters, addresses, may_check)
 
     async def login_succeeded(self, attempt: Attempt) -> None:

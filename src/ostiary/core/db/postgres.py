@@ -127,10 +127,16 @@ class PostgresDriver:
         import asyncpg  # noqa: PLC0415
 
         with TRANSLATED:
+            # No smallest size: in an outage the pool would log each of its attempts to keep it, trace and all.
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=1, max_size=self._largest_pool, connection_class=_connection_class(),
+                self._url, min_size=0, max_size=self._largest_pool, connection_class=_connection_class(),
                 command_timeout=30, max_inactive_connection_lifetime=0, timeout=10,
             )  # fmt: skip
+        try:
+            await self.release(await self.acquire())
+        except DatabaseUnavailable:
+            await self.close()
+            raise
 
     async def connect(self) -> asyncpg.Connection[Any]:
         """Return a connection beside the pool, for listening; the caller closes it."""
