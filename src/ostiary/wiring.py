@@ -148,12 +148,16 @@ class Ostiary:
             return
         await migrate(self.database_url)
         await self.database.driver.open()
-        self.hasher.open()
-        await self.keys.open(HOUSE)
-        await self.signals.start()
-        if work:
-            await self.outbox.start()
-        self._is_open = True
+        self._is_open = True  # from here on there is something to close
+        try:
+            self.hasher.open()
+            await self.keys.open(HOUSE)
+            await self.signals.start()
+            if work:
+                await self.outbox.start()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Finish what is under way and let go of everything."""

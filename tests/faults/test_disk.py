@@ -21,7 +21,8 @@ from tests.races.load import Town, assert_delivered, assert_kept
 from tests.races.peers import Peers, application, register
 from tests.races.wire import Line, Switchboard, at_once, becomes, statuses
 
-PATIENCE = 30.0  # core/db/sqlite.py: how long a unit waits for its turn
+from ostiary.core.db.sqlite import PATIENCE_SECONDS
+
 BALLAST = "ballast"
 
 
@@ -132,6 +133,6 @@ async def test_a_neighbour_that_stops_while_it_writes_holds_nobody_up_for_ever(
         await asyncio.sleep(0.5)
         assert (await lines[1].get("/me", bearer=mira.access)).status == 200  # the loop is not held up
         assert (await waiting).status == 503
-        assert time.monotonic() - started < PATIENCE + 5
+        assert time.monotonic() - started < PATIENCE_SECONDS + 5
 
     await becomes(201, lambda: lines[0].post("/register", application(name())), within=5)

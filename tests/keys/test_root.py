@@ -60,7 +60,7 @@ def test_the_environment_is_a_place_for_it(tmp_path: Path) -> None:
 
 def test_a_secret_too_short_is_refused_without_being_shown(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"keys\.root_secret") as refused:
-        load(tmp_path, environment={"OSTIARY_KEYS__ROOT_SECRET": "only-this-short"})
+        root_wrapper(load(tmp_path, environment={"OSTIARY_KEYS__ROOT_SECRET": "only-this-short"}).keys, tmp_path)
     assert "only-this-short" not in str(refused.value)
 
 

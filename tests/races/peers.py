@@ -95,6 +95,7 @@ class Peers:
         if database_url is not None:
             self.environment["OSTIARY_STORAGE__DATABASE"] = database_url
         self.servers: list[ServerProcess] = []
+        self._letters: dict[str, EmailMessage] = {}
         _allow_many_files()
 
     @property
@@ -142,12 +143,14 @@ class Peers:
             await house.close()
 
     def letters(self) -> list[EmailMessage]:
-        """Return the letters laid into the data folder so far."""
-        return [self.letter(path.name) for path in self.data.glob("mail/*.eml")]
+        """Return the letters laid into the data folder so far, the newest first."""
+        return [self.letter(path.name) for path in sorted(self.data.glob("mail/*.eml"), reverse=True)]
 
     def letter(self, file: str) -> EmailMessage:
         """Return one letter of the data folder."""
-        return message_from_bytes((self.data / "mail" / file).read_bytes(), policy=default)
+        if file not in self._letters:
+            self._letters[file] = message_from_bytes((self.data / "mail" / file).read_bytes(), policy=default)
+        return self._letters[file]
 
     async def token_for(self, address: str, *, but: tuple[str, ...] = (), seconds: float = 30.0) -> str:
         """Wait for a letter to an address and return the secret in its link, if it is none of those known."""

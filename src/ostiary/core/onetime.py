@@ -102,9 +102,7 @@ class OneTimeTokens:
 
     async def revoke(self, unit: Unit, purpose: str, account_id: str, subject: str) -> int:
         """Use up every living token of this purpose for one subject."""
-        return await unit.run(
-            REVOKE, for_purpose=purpose, for_account=account_id, for_subject=subject, now=unit.now
-        )
+        return await unit.run(REVOKE, for_purpose=purpose, for_account=account_id, for_subject=subject, now=unit.now)
 
     async def prune(self, database: Database) -> int:
         """Delete what expired a day ago or more."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class KeySettings(BaseModel):
@@ -35,3 +35,9 @@ class KeySettings(BaseModel):
     root_secret_command: str | None = Field(
         None, description="Command that prints the root secret, such as a vault's client."
     )
+
+    @model_validator(mode="after")
+    def _is_known_before_use(self) -> Self:
+        if self.publish_ahead <= self.jwks_max_age:
+            raise ValueError("publish_ahead must be longer than jwks_max_age: clients must know a key before its first use")
+        return self

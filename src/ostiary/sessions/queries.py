@@ -65,9 +65,7 @@ _ALIVE = (
     sessions.c.ends_at > bindparam("now"),
 )
 
-_IDLE_END = case(
-    (sessions.c.ends_at < bindparam("idle_ends_at"), sessions.c.ends_at), else_=bindparam("idle_ends_at")
-)
+_IDLE_END = case((sessions.c.ends_at < bindparam("idle_ends_at"), sessions.c.ends_at), else_=bindparam("idle_ends_at"))
 
 ADVANCE = Query(
     update(sessions)

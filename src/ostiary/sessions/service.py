@@ -45,9 +45,7 @@ class Sessions:
         self._minter = minter
         self._settings = settings
 
-    async def start(
-        self, unit: Unit, account: Account, *, methods: tuple[str, ...], device_id: str | None
-    ) -> Session:
+    async def start(self, unit: Unit, account: Account, *, methods: tuple[str, ...], device_id: str | None) -> Session:
         """Sign a device in. The caller has proven who they are just now, by `methods`."""
         now = unit.now
         ends_at = now + millis(self._settings.lifetime)
@@ -156,9 +154,7 @@ class Sessions:
 
     async def end_one(self, unit: Unit, account_id: str, session_id: str, reason: str) -> bool:
         """End one session as part of a unit; False if it was not alive."""
-        ended = await unit.run(
-            queries.END, session_id=session_id, of_account=account_id, now=unit.now, reason=reason
-        )
+        ended = await unit.run(queries.END, session_id=session_id, of_account=account_id, now=unit.now, reason=reason)
         if ended:
             unit.note("session.ended", account_id, session_id=session_id, reason=reason)
             unit.signal("session", session_id)
@@ -219,6 +215,4 @@ class Sessions:
     async def _end_stolen(self, unit: Unit, session: Session) -> None:
         unit.note("session.theft_detected", session.account_id, session_id=session.id)
         await self.end_one(unit, session.account_id, session.id, "stolen")
-        unit.later(
-            "letter", kind="session_stolen", account_id=session.account_id, agent=session.agent, when=unit.now
-        )
+        unit.later("letter", kind="session_stolen", account_id=session.account_id, agent=session.agent, when=unit.now)

@@ -20,7 +20,7 @@ from ostiary.core.db.turnstile import Turnstile
 LARGEST_GROUP = 256
 """Units that may share one commit; a bound on how long the first of them waits."""
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 10.0
 """How long to wait for a writer that does not use the turnstile (a backup, a shell)."""
 
 
@@ -217,9 +217,10 @@ class Writer:
 
     async def close(self) -> None:
         """Wait for the last commit and disconnect."""
-        while not self._idle:  # noqa: ASYNC110 - once in a life; an event would cost every commit
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._idle and time.monotonic() < deadline:  # noqa: ASYNC110 - once in a life
             await asyncio.sleep(0.005)
-        self._thread.shutdown(wait=True)
+        self._thread.shutdown(wait=self._idle)
         self.connection.close()
         self._turnstile.close()
 
