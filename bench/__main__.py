@@ -76,10 +76,14 @@ def main() -> int:
     begun = time.perf_counter()
     rows = run(QUICK if given.quick else FULL, given.only or list(PARTS))
     path = report.save(rows, before, mode=mode)
-    missed = sum(figure.verdict == "MISSED" for row in rows for figure in row.figures)
-    errors = sum(row.errors for row in rows)
+    verdicts = [figure.verdict for row in rows for figure in row.figures]
+    missed, unsure, errors = verdicts.count("MISSED"), verdicts.count("unsure"), sum(row.errors for row in rows)
+    if unsure:
+        print(
+            f"\nThe machine was busy: {unsure} figures of time on the wall mean nothing. Measure again when it rests."
+        )
     took = time.perf_counter() - begun
-    print(f"\n{missed} missed, {errors} errors, {took:.0f} s; written to bench/results/{path.name}")
+    print(f"\n{missed} missed, {unsure} unsure, {errors} errors, {took:.0f} s; written to bench/results/{path.name}")
     return 0 if errors == 0 else 1
 
 

@@ -21,17 +21,22 @@ class Raw:
     rate: float
     cpu: float
 
+    @property
+    def cores(self) -> float:
+        """How many cores it had; fewer than there are means that others were at work, too."""
+        return self.rate * self.cpu
+
 
 def measure(seconds: float) -> Raw:
     """Hash on all cores, one process each, from one moment on."""
     begin = time.time() + IMPORT_SECONDS
-    command = [sys.executable, "-m", "bench.raw_hash", str(begin), str(seconds)]
+    command = [sys.executable, "-m", "bench.raw_hash", str(seconds), str(begin)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in os.sched_getaffinity(0)]
     said = [worker.communicate(timeout=120)[0].split() for worker in workers]
     return Raw(sum(float(rate) for rate, _ in said), sum(float(cpu) for _, cpu in said) / len(said))
 
 
-def work(begin: float, seconds: float) -> Raw:
+def work(seconds: float, begin: float) -> Raw:
     """Hash in this process, from one moment on, for so long."""
     salt = os.urandom(16)
     time.sleep(max(0.0, begin - time.time()))

@@ -37,6 +37,7 @@ class Figure:
         stretch: What it would better reach.
         more: Whether more is better.
         shown: How to write it.
+        is_sure: Whether the machine was quiet enough for it to mean something.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Figure:
     stretch: float | None = None
     more: bool = False
     shown: str = "{:.2f}"
+    is_sure: bool = True
 
     def reaches(self, aim: float) -> bool:
         """Return whether the number is as good as that."""
@@ -52,9 +54,11 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """In a word: `stretch`, `met`, `MISSED`, or nothing where there is no aim."""
+        """In a word: `stretch`, `met`, `MISSED`, `unsure`, or nothing where there is no aim."""
         if self.target is None:
             return ""
+        if not self.is_sure:
+            return "unsure"
         if self.stretch is not None and self.reaches(self.stretch):
             return "stretch"
         return "met" if self.reaches(self.target) else "MISSED"

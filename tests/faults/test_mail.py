@@ -75,10 +75,10 @@ def mail_environment(port: int) -> dict[str, str]:
 
 
 async def test_letters_wait_for_a_mail_server_that_is_down_and_a_restart_loses_none(
-    new_peers: NewPeers, switchboard: Switchboard, name: Callable[[], str]
+    new_sqlite_peers: NewPeers, switchboard: Switchboard, name: Callable[[], str]
 ) -> None:
     port, office = free_port(), PostOffice()
-    peers = new_peers(mail_environment(port))
+    peers = new_sqlite_peers(mail_environment(port))
     peers.start(2)
     lines = await switchboard.lines(peers.ports)
     people = [await register(lines[i % 2], name()) for i in range(PEOPLE)]

@@ -33,7 +33,11 @@ def storage(request: pytest.FixtureRequest) -> str:
 def pair(storage: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
     """Two server processes on one database, started at the same moment on an empty one."""
     data = tmp_path_factory.mktemp("pair") / "data"
-    environment = {"OSTIARY_SESSIONS__REFRESH_GRACE": "PT4S", "OSTIARY_KEYS__PUBLISH_AHEAD": "PT1S"}
+    environment = {
+        "OSTIARY_SESSIONS__REFRESH_GRACE": "PT4S",
+        "OSTIARY_KEYS__PUBLISH_AHEAD": "PT1S",
+        "OSTIARY_KEYS__JWKS_MAX_AGE": "PT0.5S",
+    }
     yield from _running(storage, request, lambda url: Peers(data, url, environment))
 
 

@@ -18,7 +18,7 @@ class KeySettings(BaseModel):
     rotate_every: timedelta = Field(timedelta(days=90), description="Age at which signing and MAC keys are replaced.")
     publish_ahead: timedelta = Field(
         timedelta(minutes=10),
-        description="How long a new key is published before its first use; longer than `jwks_max_age`.",
+        description="How long a new key is published before its first use; no shorter than `jwks_max_age`.",
     )
     jwks_max_age: timedelta = Field(timedelta(minutes=5), description="How long clients may keep the JWKS.")
     pepper: bool = Field(
@@ -38,6 +38,6 @@ class KeySettings(BaseModel):
 
     @model_validator(mode="after")
     def _is_known_before_use(self) -> Self:
-        if self.publish_ahead <= self.jwks_max_age:
-            raise ValueError("publish_ahead must be longer than jwks_max_age: clients must know a key before its first use")
+        if self.publish_ahead < self.jwks_max_age:
+            raise ValueError("publish_ahead must be at least jwks_max_age: clients know a key before its first use")
         return self

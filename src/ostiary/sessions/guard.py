@@ -156,10 +156,11 @@ class SessionGuard:
             return None
 
     def named_session(self, visit: Visit) -> str | None:
-        """Return the session that the request's cookies genuinely name, alive or not."""
-        named = self._sessions.named_by(
-            page_token=self._cookies.read(visit, "session"), refresh_token=self._cookies.read(visit, "refresh")
-        )
+        """Return the session that the request's cookies genuinely name, alive or not.
+
+        The refresh cookie is not asked: only the refresh route reads it.
+        """
+        named = self._sessions.named_by(page_token=self._cookies.read(visit, "session"))
         if named is not None:
             return named
         token = self._cookies.read(visit, "access")

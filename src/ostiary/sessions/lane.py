@@ -63,7 +63,8 @@ class SessionLane:
             presented = self.cookies.read(visit, "refresh")
         visit.device_id = self.guard.device_of(visit)
         if by_cookie:
-            self.csrf.check(visit, self.guard.named_session(visit))
+            named = self.sessions.named_by(refresh_token=presented)
+            self.csrf.check(visit, named or self.guard.named_session(visit))
         if presented is None:
             raise RefreshRefused
         grant = await self.sessions.refresh(visit.caller(), presented)
