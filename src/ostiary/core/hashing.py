@@ -10,11 +10,13 @@ import secrets
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from argon2.low_level import Type
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -128,6 +130,9 @@ class _Recipe:
         secret = octets if self.pepper is None else _peppered(self.pepper, octets)
         phc = str(argon2.create(secret, secrets.token_bytes(_SALT_BYTES), self.cost, _TAG_BYTES))
         return phc if self.key_id is None else f"$pepper${self.key_id}{phc}"
+
+
+_promised: ContextVar[tuple[HashPool | None, Any]] = ContextVar("promised", default=(None, None))
 
 
 class Hasher:
@@ -252,9 +257,29 @@ class Hasher:
         self._pool.end()
         await self._pool.left()
 
-    async def _compute(self, job: Callable[[], T], weight: float) -> T:
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """Promise whoever is inside room for one hash, before anything is done for them (D7).
+
+        A flood is turned away here, where it costs next to nothing; the first
+        hash computed inside uses the promise, and what is not used goes back.
+
+        Raises:
+            TooBusy: The pool is full; says when to come back.
+            Unavailable: The hasher is closed.
+        """
+        promise = await self._pool.reserve(self._weight)
+        token = _promised.set((self._pool, promise))
         try:
-            return await self._pool.run(job, weight)
+            yield
+        finally:
+            _promised.reset(token)
+            self._pool.give_back(promise)
+
+    async def _compute(self, job: Callable[[], T], weight: float) -> T:
+        pool, promise = _promised.get()
+        try:
+            return await self._pool.run(job, weight, promise if pool is self._pool else None)
         except MemoryError:
             raise Unavailable(retry_after=1) from None
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from ostiary.wiring import Ostiary
 
 
+COSTLY = (("POST", "/api/v1/auth/login"), ("POST", "/api/v1/auth/register"))
+"""Requests that strangers can send and that cost a hash: in a flood most are turned away at the gate."""
+
+
 class Breadth:
     """Stands for the FastAPI application until it is loaded, which happens once, beside the loop.
 
@@ -51,4 +55,5 @@ class Breadth:
 def open_door(house: Ostiary) -> tuple[Gate, Breadth]:
     """Return the application of a house, and the part of it that loads later."""
     breadth = Breadth(house)
-    return Gate(breadth, lanes_of(house), house.settings.web), breadth
+    admissions = dict.fromkeys(COSTLY, house.hasher.admitted)
+    return Gate(breadth, lanes_of(house), house.settings.web, admissions), breadth

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from ostiary.core.errors import Problem
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Admission = Callable[[], AbstractAsyncContextManager[None]]
+
 
 # The one grammar of paths: no encoding, no empty or dotted segment; so there is
 # no second spelling of a path that a limit or a check could overlook.
@@ -34,10 +37,20 @@ class Gate:
     """Names the request, bounds it, normalises its path once, and dresses every answer.
 
     Exact paths of the fast lane are answered right here; all others go on to `app`.
+
+    Args:
+        app: The breadth of the API and the pages.
+        lanes: The fast lane.
+        settings: Origin, proxies, bounds.
+        admissions: What costly requests enter first, by method and path; it
+            may raise TooBusy before anything is done for them (D7).
     """
 
-    def __init__(self, app: App, lanes: Iterable[Lane], settings: WebSettings) -> None:
+    def __init__(
+        self, app: App, lanes: Iterable[Lane], settings: WebSettings, admissions: Mapping[tuple[str, str], Admission]
+    ) -> None:
         self._app = app
+        self._admissions = admissions
         self._fast_lane = {(lane.method, lane.path): lane for lane in lanes}
         self._lane_methods: dict[str, set[str]] = {}
         for method, path in self._fast_lane:
@@ -83,7 +96,9 @@ class Gate:
                 await self._answer(lane, visit, receive, dressed)
             else:
                 visit.lane_methods = self._lane_methods.get(visit.path, frozenset())
-                await self._app(scope, self._bounded(receive), dressed)
+                admission = self._admissions.get((visit.method, visit.path), nullcontext)
+                async with admission():
+                    await self._app(scope, self._bounded(receive), dressed)
         except Problem as problem:
             await send_problem(sent, visit, problem)
         except Exception as fault:  # noqa: BLE001 - the last resort (ASVS 16.5.4): nothing leaks, the id is logged

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 STRAND_LOCKS = 0x0571A  # first half of the advisory lock that names a journal strand
 ACQUIRE_SECONDS = 5.0
+COMMAND_SECONDS = 10.0
+"""How long a statement may take: a database that falls silent must not hold requests for longer."""
 
 
 class PostgresTransaction:
@@ -33,27 +35,27 @@ class PostgresTransaction:
     async def _begun(self) -> asyncpg.Connection[Any]:
         if self._connection is None:
             self._connection = await self._driver.acquire()
-            with TRANSLATED:
+            with Spoken(self._connection):
                 await self._connection.execute("BEGIN")
         return self._connection
 
     async def fetch(self, compiled: Compiled, arguments: Values) -> Sequence[Sequence[Any]]:
         """Run a statement and return its rows."""
         connection = await self._begun()
-        with TRANSLATED:
+        with Spoken(connection):
             return [tuple(row) for row in await connection.fetch(compiled.sql, *arguments)]
 
     async def execute(self, compiled: Compiled, arguments: Values) -> int:
         """Run a statement and return how many rows it affected."""
         connection = await self._begun()
-        with TRANSLATED:
+        with Spoken(connection):
             return affected(await connection.execute(compiled.sql, *arguments))
 
     async def lock(self, name: str) -> None:
         """Take a lock that the end of the transaction gives back."""
         connection = await self._begun()
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-        with TRANSLATED:
+        with Spoken(connection):
             await connection.execute("SELECT pg_advisory_xact_lock($1)", number)
 
     async def strand(self) -> int:
@@ -66,7 +68,7 @@ class PostgresTransaction:
         claimed: int | None = connection.strand  # type: ignore[attr-defined]
         number = 0
         while claimed is None:
-            with TRANSLATED:
+            with Spoken(connection):
                 free = await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", STRAND_LOCKS, number)
             if free:
                 connection.claim_strand(claimed := number)  # type: ignore[attr-defined]
@@ -76,14 +78,14 @@ class PostgresTransaction:
     async def notify(self, channel: str) -> None:
         """Wake who listens, when this transaction commits."""
         connection = await self._begun()
-        with TRANSLATED:
+        with Spoken(connection):
             await connection.execute("SELECT pg_notify($1, '')", channel)
 
     async def commit(self) -> None:
         """Make everything durable; returns when it is."""
         if self._connection is not None:
             try:
-                with TRANSLATED:
+                with Spoken(self._connection):
                     said = await self._connection.execute("COMMIT")
                 if said != "COMMIT":  # the server's answer to COMMIT is ROLLBACK where a statement had failed
                     raise UnitBroken
@@ -94,11 +96,10 @@ class PostgresTransaction:
         """Undo everything; never raises."""
         if self._connection is not None:
             try:
-                with TRANSLATED:
+                with Spoken(self._connection):
                     await self._connection.execute("ROLLBACK")
             except DatabaseUnavailable:
-                with contextlib.suppress(Exception):  # the pool may have let go of a lost connection already
-                    self._connection.terminate()
+                _terminate(self._connection)
             finally:
                 await self._release()
 
@@ -130,7 +131,7 @@ class PostgresDriver:
             # No smallest size: in an outage the pool would log each of its attempts to keep it, trace and all.
             self._pool = await asyncpg.create_pool(
                 self._url, min_size=0, max_size=self._largest_pool, connection_class=_connection_class(),
-                command_timeout=30, max_inactive_connection_lifetime=0, timeout=10,
+                command_timeout=COMMAND_SECONDS, max_inactive_connection_lifetime=0, timeout=10,
             )  # fmt: skip
         try:
             await self.release(await self.acquire())
@@ -166,7 +167,10 @@ class PostgresDriver:
     async def release(self, connection: asyncpg.Connection[Any]) -> None:
         """Give a connection back."""
         if self._pool is not None:
-            await self._pool.release(connection)  # type: ignore[arg-type]  # as in acquire
+            try:
+                await self._pool.release(connection, timeout=COMMAND_SECONDS)  # type: ignore[arg-type]  # as in acquire
+            except Exception:  # noqa: BLE001 - whatever is wrong with it, it must not stay in the pool
+                _terminate(connection)
 
     def transaction(self) -> PostgresTransaction:
         """Return a transaction that has not begun."""
@@ -176,7 +180,7 @@ class PostgresDriver:
         """Run one statement as a transaction of its own and return its rows."""
         connection = await self.acquire()
         try:
-            with TRANSLATED:
+            with Spoken(connection):
                 return await connection.fetch(compiled.sql, *arguments)
         finally:
             await self.release(connection)
@@ -185,7 +189,7 @@ class PostgresDriver:
         """Run one statement as a transaction of its own and return how many rows it affected."""
         connection = await self.acquire()
         try:
-            with TRANSLATED:
+            with Spoken(connection):
                 return affected(await connection.execute(compiled.sql, *arguments))
         finally:
             await self.release(connection)
@@ -218,6 +222,29 @@ class Translated:
 
 
 TRANSLATED = Translated()
+
+
+class Spoken(Translated):
+    """As `Translated`, for a statement: if its answer was not waited for, its connection is of no more use.
+
+    The driver would ask the server over a new connection to give the statement
+    up, and wait for that before it lets go of this one: for ever, if the
+    server is out of reach.
+    """
+
+    def __init__(self, connection: asyncpg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, trace: object) -> None:
+        """Hang up on who did not answer, and raise the house's word for it."""
+        if isinstance(failure, (TimeoutError, asyncio.CancelledError)):
+            _terminate(self._connection)
+        super().__exit__(kind, failure, trace)
+
+
+def _terminate(connection: asyncpg.Connection[Any]) -> None:
+    with contextlib.suppress(Exception):  # the pool may have let go of a lost connection already
+        connection.terminate()
 
 
 @cache

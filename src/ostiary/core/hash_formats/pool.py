@@ -30,6 +30,7 @@ _REMEMBERED = 20
 
 class _Stage(enum.Enum):
     HELD = enum.auto()
+    PROMISED = enum.auto()
     QUEUED = enum.auto()
     RUNNING = enum.auto()
     DONE = enum.auto()
@@ -37,7 +38,7 @@ class _Stage(enum.Enum):
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class _Work:
-    job: Callable[[], object] = field(repr=False)
+    job: Callable[[], object] | None = field(repr=False)  # None: a promise of room for a job to come
     weight: float
     loop: asyncio.AbstractEventLoop = field(repr=False)
     answer: asyncio.Future[Any] = field(repr=False)
@@ -104,6 +105,7 @@ class HashPool:
         self._held: OrderedDict[_Work, None] = OrderedDict()
         self._queue: OrderedDict[_Work, None] = OrderedDict()
         self._running = 0
+        self._promised = 0
         self._load = 0.0
         self._idle = 0
         self._threads: list[threading.Thread] = []
@@ -131,14 +133,19 @@ class HashPool:
     @property
     def expected_wait(self) -> float:
         """Seconds until work that is admitted now would begin."""
-        if self._running + len(self._queue) < self.bounds.threads:
+        if self._running + len(self._queue) + self._promised < self.bounds.threads:
             return 0.0
         return self._load * self.unit_seconds / self.bounds.threads
 
-    async def run(self, job: Callable[[], T], weight: float) -> T:
+    async def run(self, job: Callable[[], T], weight: float, promise: _Work | None = None) -> T:
         """Return what `job` returns, computed by a hash thread.
 
         A caller that is cancelled takes its work back, unless a thread has begun it.
+
+        Args:
+            job: What to compute.
+            weight: Its cost in default hashes.
+            promise: Room that `reserve` has promised; it is used up.
 
         Raises:
             TooBusy: There is no room, and none came free in time.
@@ -146,11 +153,45 @@ class HashPool:
         """
         loop = asyncio.get_running_loop()
         work = _Work(job, weight, loop, loop.create_future())
-        timer: asyncio.TimerHandle | None = None
         with self._wake:
-            if self._closed:
+            if promise is not None and promise.stage is _Stage.PROMISED and not self._closed:
+                self._take(promise)
+                self._admit(work)
+        return cast("T", await self._entered(work))
+
+    async def reserve(self, weight: float) -> _Work:
+        """Return a promise of room, held or refused for as `run` does; to be used by it, or given back.
+
+        So whoever is turned away has cost nothing that comes before the hash.
+
+        Raises:
+            TooBusy: There is no room, and none came free in time.
+            Unavailable: The pool is closed.
+        """
+        loop = asyncio.get_running_loop()
+        promise = _Work(None, weight, loop, loop.create_future())
+        try:
+            await self._entered(promise)
+        except BaseException:
+            self.give_back(promise)
+            raise
+        return promise
+
+    def give_back(self, promise: _Work) -> None:
+        """Let others have room that was promised, if it was not used."""
+        with self._wake:
+            if promise.stage is _Stage.PROMISED:
+                self._take(promise)
+                self._admit_held()
+
+    async def _entered(self, work: _Work) -> object:
+        loop, timer = work.loop, None
+        with self._wake:
+            if work.stage is not _Stage.HELD:
+                pass  # admitted by a promise, and perhaps begun already
+            elif self._closed:
                 raise Unavailable(retry_after=1)
-            if not self._held and self._has_room():
+            elif not self._held and self._has_room():
                 self._admit(work)
             elif len(self._held) < self.bounds.most_held:
                 self._held[work] = None
@@ -158,7 +199,7 @@ class HashPool:
             else:
                 raise self._refusal()
         try:
-            return cast("T", await work.answer)
+            return None if work.stage is _Stage.PROMISED else await work.answer
         finally:
             if timer is not None:
                 timer.cancel()
@@ -204,7 +245,18 @@ class HashPool:
     def _has_room(self) -> bool:
         return self.expected_wait < self.bounds.longest_wait
 
+    def _take(self, promise: _Work) -> None:
+        promise.stage = _Stage.DONE
+        self._promised -= 1
+        self._unload(promise)
+
     def _admit(self, work: _Work) -> None:
+        if work.job is None:
+            work.stage = _Stage.PROMISED
+            self._promised += 1
+            self._load += work.weight
+            work.deliver(None, None)
+            return
         # More than one notification may be on its way to one idle thread: count work, not wake-ups.
         if len(self._queue) >= self._idle and len(self._threads) < self.bounds.threads:
             name = f"ostiary-hash-{len(self._threads)}"
@@ -223,7 +275,7 @@ class HashPool:
 
     def _unload(self, work: _Work) -> None:
         # Exactly zero when nothing is left, lest the roundings of a million sums keep a door shut.
-        self._load = self._load - work.weight if self._queue or self._running else 0.0
+        self._load = self._load - work.weight if self._queue or self._running or self._promised else 0.0
 
     def _give_up(self, work: _Work) -> None:
         with self._wake:
@@ -237,7 +289,7 @@ class HashPool:
 
     def _refusal(self) -> TooBusy:
         self.refused += 1
-        ahead = self._load * (1 + len(self._held) / max(1, len(self._queue) + self._running))
+        ahead = self._load * (1 + len(self._held) / max(1, len(self._queue) + self._running + self._promised))
         return TooBusy(retry_after=max(1, math.ceil(ahead * self.unit_seconds / self.bounds.threads)))
 
     def _withdraw(self, work: _Work) -> None:
@@ -266,6 +318,7 @@ class HashPool:
         result: object = None
         error: BaseException | None = None
         try:
+            assert work.job is not None  # promises are not queued
             result = work.job()
         except BaseException as raised:  # noqa: BLE001 - a foreign library's panic must not cost a thread
             error = raised
