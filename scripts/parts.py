@@ -10,7 +10,7 @@ from scripts import machine
 from scripts.console import run_quietly, say
 from scripts.environment import PYTHON, ROOT, pip
 
-NAMES = ("chromium", "certutil", "postgresql", "valkey")
+NAMES = ("chromium", "certutil", "postgresql", "valkey", "wrk")
 
 
 def survey() -> dict[str, str | None]:
@@ -61,4 +61,5 @@ WAYS = {
     "certutil": (machine.install,),
     "postgresql": (_fetch_postgresql, machine.install),
     "valkey": (machine.install,),
+    "wrk": (machine.install,),
 }

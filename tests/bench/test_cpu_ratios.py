@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench.__main__ import GUARDED, RECORDED
-from tests.services.parts import Part, do_without
+from tests.services.parts import WRK, do_without
 
 from bench import requests
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 ROOM = 1.25
-WRK = Part("wrk", "install wrk, for example `apt-get install wrk`")
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="CPU time of a process is read from /proc"),

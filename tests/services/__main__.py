@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 from tests.services.chromium import find_certutil, find_chromium
-from tests.services.parts import CERTUTIL, CHROMIUM, POSTGRESQL, VALKEY, version_of
+from tests.services.parts import CERTUTIL, CHROMIUM, POSTGRESQL, VALKEY, WRK, version_of
 from tests.services.postgres import find_postgres
 from tests.services.valkey import find_valkey
 
@@ -22,6 +23,7 @@ def survey() -> dict[str, str | None]:
     if sys.platform == "linux":  # elsewhere Chromium asks the system whom to trust
         certutil = find_certutil()
         found[CERTUTIL.name] = str(certutil) if certutil else None
+        found[WRK.name] = shutil.which("wrk")  # the guard of CPU time reads /proc
     return found
 
 

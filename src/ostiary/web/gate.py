@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Admission = Callable[[], AbstractAsyncContextManager[None]]
+NONE: Mapping[tuple[str, str], Admission] = {}
 
 
 # The one grammar of paths: no encoding, no empty or dotted segment; so there is
@@ -47,7 +48,11 @@ class Gate:
     """
 
     def __init__(
-        self, app: App, lanes: Iterable[Lane], settings: WebSettings, admissions: Mapping[tuple[str, str], Admission]
+        self,
+        app: App,
+        lanes: Iterable[Lane],
+        settings: WebSettings,
+        admissions: Mapping[tuple[str, str], Admission] = NONE,
     ) -> None:
         self._app = app
         self._admissions = admissions
