@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -113,6 +113,7 @@ class Ostiary:
         self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
         self.reception = Reception(self.guard, self.csrf, self.cookies, self.clock, settings.web)
         self._schedule()
+        self.after_loading: Callable[[], None] = lambda: None
         self._doors: tuple[App, Breadth] | None = None
         self._is_open = False
 

@@ -36,6 +36,7 @@ class Breadth:
             if self._loading is None:
                 self._loading = asyncio.create_task(asyncio.to_thread(self._build))
             self._app = await asyncio.shield(self._loading)
+            self._house.after_loading()
         return self._app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
