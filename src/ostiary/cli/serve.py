@@ -43,6 +43,7 @@ def serve(data: Path, host: str, port: int) -> None:
     configured), the root secret, and letters while no mail server is set.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
     _run(data, host, port, None)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from alembic import context
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from ostiary.migrations.tables import metadata
 
@@ -55,6 +54,8 @@ def main(url: str) -> None:
 
 
 async def _run_on_postgres(url: str) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - needs greenlet, which SQLite does without
+
     engine: Any = create_async_engine(url)
     async with engine.connect() as connection:
         await connection.run_sync(run)
