@@ -16,6 +16,7 @@ from ostiary.core.caller import HOUSE
 from ostiary.core.clock import Clock, SystemClock
 from ostiary.core.crypto import AccountKeys, Sealer
 from ostiary.core.db import Database, driver_for
+from ostiary.core.errors import Unavailable
 from ostiary.core.hashing import Hasher
 from ostiary.core.jobs import Outbox
 from ostiary.core.journal import Journal
@@ -199,7 +200,7 @@ class Ostiary:
         """Return whether this process could answer a request safely now."""
         if not self._is_open:
             return False
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Unavailable, TimeoutError):
             await asyncio.wait_for(self.signals.refresh(), 2)
             return self._is_open
         return False
