@@ -9,15 +9,17 @@ import click
 
 from ostiary.core.errors import Misconfigured, Problem
 
+# Where each lies, and what it does: `--help` imports none of them.
 COMMANDS = {
-    "dev": ("ostiary.cli.serve", "Run a server for development: letters in the terminal and on a page."),
-    "doctor": ("ostiary.cli.doctor", "Check a deployment and say what to do."),
-    "journal": ("ostiary.cli.journal", "Verify and read the journal."),
-    "key": ("ostiary.cli.keys", "List, rotate and kill keys."),
-    "migrate": ("ostiary.cli.migrate", "Bring the database up to date."),
-    "serve": ("ostiary.cli.serve", "Run the server."),
-    "session": ("ostiary.cli.sessions", "List and revoke sessions."),
-    "user": ("ostiary.cli.users", "Add, show, change and delete accounts."),
+    "dev": ("ostiary.cli.serve", "dev", "Run a server for development: letters in the terminal and on a page."),
+    "doctor": ("ostiary.cli.doctor", "doctor", "Check a deployment and say what to do."),
+    "hash": ("ostiary.cli.hashing", "hashing", "Measure password hashes and choose their cost."),
+    "journal": ("ostiary.cli.journal", "journal", "Verify and read the journal."),
+    "key": ("ostiary.cli.keys", "key", "List, rotate and kill keys."),
+    "migrate": ("ostiary.cli.migrate", "migrate", "Bring the database up to date."),
+    "serve": ("ostiary.cli.serve", "serve", "Run the server."),
+    "session": ("ostiary.cli.sessions", "session", "List and revoke sessions."),
+    "user": ("ostiary.cli.users", "user", "Add, show, change and delete accounts."),
 }
 
 
@@ -32,13 +34,14 @@ class Commands(click.Group):
         """Return a command, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table above."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+            formatter.write_dl([(name, COMMANDS[name][2]) for name in sorted(COMMANDS)])
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,0 +1,156 @@
+"""What the keeper types: every command on a real data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.house import CHEAP_HASHING, PASSWORD
+
+from ostiary.cli import COMMANDS, ostiary
+from ostiary.core.caller import Caller
+from ostiary.mail import Mailbox
+from ostiary.wiring import Ostiary
+
+ADD = ("user", "add", "mira", "mira@example.org", "--password", PASSWORD)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder in which a house was opened once."""
+    folder = tmp_path / "data"
+    asyncio.run(_open_once(folder))
+    (folder / "ostiary.toml").write_text("[hashing]\nmemory_kib = 8\npasses = 1\n")
+    return folder
+
+
+async def _open_once(folder: Path) -> None:
+    async with Ostiary.at(folder, post=Mailbox(), hashing=CHEAP_HASHING):
+        pass
+
+
+def run(data: Path, *words: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(ostiary, [*words, "--data", str(data)], input=typed)
+
+
+def said(data: Path, *words: str, typed: str | None = None) -> str:
+    result = run(data, *words, typed=typed)
+    assert result.exit_code == 0, f"{words}: {result.output}\n{result.exception!r}"
+    return result.output
+
+
+def sign_in(data: Path) -> str:
+    """Sign mira in beside the commands, and return her session's id."""
+
+    async def act() -> str:
+        async with Ostiary.at(data, post=Mailbox()) as house:
+            grant = await house.login.with_password(Caller(request_id="test", agent="curl/8"), "mira", PASSWORD)
+            return grant.session.id
+
+    return asyncio.run(act())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_helps_and_is_listed(name: str) -> None:
+    assert CliRunner().invoke(ostiary, [name, "--help"]).exit_code == 0
+    assert name in CliRunner().invoke(ostiary, ["--help"]).output
+
+
+def test_an_account_is_added_shown_closed_opened_and_deleted(data: Path) -> None:
+    assert "provisional" in said(data, *ADD)
+    assert "mira@example.org (not confirmed)" in said(data, "user", "list")
+    sign_in(data)
+    assert "1 living sessions" in said(data, "user", "show", "mira")
+    said(data, "user", "deactivate", "mira")
+    assert "0 living sessions" in said(data, "user", "show", "MIRA")
+    assert run(data, "user", "deactivate", "nobody").exit_code == 1
+    assert "mira is provisional" in said(data, "user", "activate", "mira")
+    said(data, "user", "unlock", "mira")
+    assert run(data, "user", "delete", "mira", typed="n\n").exit_code == 1
+    said(data, "user", "delete", "mira", typed="y\n")
+    assert said(data, "user", "list") == ""
+
+
+def test_an_account_that_cannot_stand_is_refused_in_words(data: Path) -> None:
+    result = run(data, "user", "add", "admin", "mira@example.org", "--password", PASSWORD)
+    assert result.exit_code != 0
+    assert "mira@example.org" not in result.output
+
+
+def test_sessions_are_listed_and_revoked(data: Path) -> None:
+    said(data, *ADD)
+    first, second = sign_in(data), sign_in(data)
+    listed = said(data, "session", "list", "mira")
+    assert first in listed
+    assert second in listed
+    said(data, "session", "revoke", first)
+    assert first not in said(data, "session", "list", "mira")
+    assert run(data, "session", "revoke", first).exit_code == 1
+    assert "1 sessions of mira" in said(data, "session", "revoke", "--account", "mira")
+    assert said(data, "session", "list", "mira") == ""
+    assert run(data, "session", "revoke").exit_code == 2
+
+
+def test_keys_are_listed_rotated_and_killed(data: Path) -> None:
+    before = said(data, "key", "list")
+    assert before.count("active") >= 5
+    rotated = said(data, "key", "rotate", "--purpose", "signing")
+    assert "takes over at" in rotated
+    assert said(data, "key", "list").count("published") == 1
+    signing = next(line.split()[1] for line in before.splitlines() if line.startswith("signing"))
+    said(data, "key", "kill", signing, typed="y\n")
+    assert "destroyed" in said(data, "key", "list")
+    assert run(data, "key", "kill", "no-such-key", typed="y\n").exit_code == 1
+
+
+def test_the_journal_is_verified_and_read(data: Path) -> None:
+    said(data, *ADD)
+    assert "The journal is whole" in said(data, "journal", "verify")
+    assert "account.opened" in said(data, "journal", "list", "--account", "mira")
+    with sqlite3.connect(data / "ostiary.db") as database:
+        database.execute("UPDATE journal SET details = '{}' WHERE action = 'account.opened'")
+        database.execute("UPDATE journal SET action = 'account.closed' WHERE action = 'account.opened'")
+    result = run(data, "journal", "verify")
+    assert result.exit_code == 1
+    assert "edited" in result.output
+
+
+def test_a_database_is_brought_up_to_date(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert run(folder, "migrate", "--check").exit_code == 1
+    assert "Done." in said(folder, "migrate")
+    assert "up to date" in said(folder, "migrate", "--check")
+
+
+def test_the_doctor_names_what_is_wrong_and_what_to_do(data: Path) -> None:
+    findings = {found["about"]: found for found in map(json.loads, run(data, "doctor", "--json").output.splitlines())}
+    assert findings["database"]["state"] == "good"
+    assert findings["hashing"]["state"] == "bad"  # these tests hash cheaply
+    assert "default" in findings["hashing"]["remedy"]
+    data.chmod(0o755)
+    result = run(data, "doctor")
+    assert result.exit_code == 1
+    assert "chmod 700" in result.output
+
+
+def test_the_doctor_of_no_folder_says_so(tmp_path: Path) -> None:
+    result = run(tmp_path / "nowhere", "doctor")
+    assert result.exit_code == 1
+    assert "There is no folder" in result.output
+
+
+def test_hashes_are_tuned_never_below_the_least() -> None:
+    result = CliRunner().invoke(ostiary, ["hash", "tune", "--milliseconds", "5"])
+    assert result.exit_code == 0
+    assert "memory_kib = 19456\npasses = 2" in result.output
+
+
+def test_an_unsafe_setting_ends_a_command_with_its_name(data: Path) -> None:
+    (data / "ostiary.toml").write_text("[web]\npublic_url = 'http://example.org'\n")
+    result = run(data, "user", "list")
+    assert result.exit_code != 0
+    assert "web.public_url" in str(result.exception) + result.output
