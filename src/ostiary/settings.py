@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ostiary.accounts.settings import AccountSettings
 from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
+from ostiary.core.outbound import OutboundSettings
 from ostiary.keys.settings import KeySettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passwords.policy import PasswordSettings
@@ -56,6 +57,9 @@ class Settings(BaseModel):
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
     mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
+    outbound: OutboundSettings = Field(
+        default_factory=OutboundSettings, description="Where the house may go by itself, and for how long."
+    )
 
 
 def load(

@@ -23,6 +23,7 @@ from ostiary.core.journal import Journal
 from ostiary.core.keyring import KeyRing, RingPeppers
 from ostiary.core.limits import DatabaseLimiter, Limiter, MemoryLimiter
 from ostiary.core.onetime import OneTimeTokens
+from ostiary.core.outbound import Outbound
 from ostiary.core.secrets import Macs
 from ostiary.core.signals import Push, Signals
 from ostiary.keys import Keys, root_wrapper
@@ -80,6 +81,7 @@ class Ostiary:
         self.onetime = OneTimeTokens(self.macs)
         self.hasher = Hasher(settings.hashing, RingPeppers(self.ring, self.clock, wanted=settings.keys.pepper))
         self.limiter = self._limiter()
+        self.outbound = Outbound(settings.outbound)
 
         self.letters = Letters(settings.web.product_name, settings.web.public_url)
         self.post = post or post_for(settings.mail, data)
