@@ -7,7 +7,6 @@ code can tell stand in `reference_words`.
 from __future__ import annotations
 
 import ast
-import tempfile
 import typing
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -35,6 +34,7 @@ from scripts.reference_words import (
 import ostiary
 from ostiary.core.errors import Problem, every_problem
 from ostiary.core.limits import Limit
+from ostiary.protection import Limits, ProtectionSettings
 from ostiary.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -215,11 +215,8 @@ def journal_page() -> str:
 
 
 def limits() -> tuple[Limit, ...]:
-    """Return every named limit with its default numbers."""
-    from ostiary.wiring import Ostiary  # noqa: PLC0415 - the other pages need no house
-
-    with tempfile.TemporaryDirectory() as data:
-        return Ostiary.at(data).protection.table
+    """Return every named limit with its default numbers, each name once."""
+    return tuple({limit.name: limit for limit in reversed(tuple(Limits.of(ProtectionSettings())))}.values())[::-1]
 
 
 def limits_page() -> str:
@@ -229,7 +226,8 @@ def limits_page() -> str:
         counts, each, answer, setting = LIMITS[limit.name]
         allows = f"{limit.number} in `{duration(limit.window)}`"
         shut = f"`{duration(limit.penalty)}`" if limit.penalty else "rest of the window"
-        rows.append(f"| `{limit.name}` | {counts} | {each} | {allows} | {shut} | {answer} | `{setting}` |\n")
+        per = limit.per if not each else f"{limit.per}: {each}"
+        rows.append(f"| `{limit.name}` | {counts} | {per} | {allows} | {shut} | {answer} | `{setting}` |\n")
     return page("Limits", LIMITS_INTRO + "".join(rows) + LIMITS_END)
 
 

@@ -14,31 +14,52 @@ JOURNAL_ENTRIES = {
     "address.proven": "The link in the letter was used: the address is the account's own.",
     "attempt.refused": "A limit or the lockout refused before anything was checked; `reason` is the problem's slug.",
     "journal.break_found": "The house had to go on from an end that is not its own; `what` says which part.",
+    "device.welcomed": "An owner let this browser in by the link of a letter: it counts as known.",
     "key.killed": "The keeper destroyed a key at once.",
     "key.published": "A key was made, at a first start or for a rotation; it is used from `activates_at` on.",
     "login.failed": "A wrong pair of name and password; the account stays empty if the name is nobody's.",
     "login.refused": "The password was right, but `reason` is an account status that lets nobody in.",
     "login.succeeded": "A sign-in; `methods` as in RFC 8176.",
+    "network.blocked": "A network was shut out, by the keeper or by its failures; or the house is on guard.",
+    "network.unblocked": "The keeper let a network in again.",
     "password.changed": "The owner replaced the password; their other sessions ended in the same unit.",
     "password.recheck_failed": "A password asked again inside a session was wrong.",
     "session.ended": "A session ended; `reason` says why.",
     "session.grace_used": "A racing tab showed the last refresh token within the grace and got the same successor.",
     "session.started": "A device was signed in.",
+    "spraying.seen": "One wrong password was tried for so many `names` in an hour.",
+    "stuffing.seen": "So many `names` failed at first in ten minutes, those that succeeded taken off.",
     "session.theft_detected": "A refresh token that was already exchanged came again (RFC 9700 section 4.14.2).",
 }
 
 LIMITS = {
-    "login.address.minute": ("failed logins", "client address", "429", "login_failures_per_minute"),
-    "login.address.hour": ("failed logins", "client address", "429", "login_failures_per_hour"),
-    "login.name": ("failed logins", "name, whoever has it or nobody", "429, then 423", "lockout_failures"),
-    "login.account": ("failed logins by any of its names", "account", "401, unchecked", "lockout_failures"),
-    "login.device": ("failed logins of a known browser", "account and device", "429, then 423", "lockout_failures"),
-    "signup.address": ("new accounts", "client address", "429", "signups_per_hour"),
-    "letters.mailbox": ("letters that strangers can cause", "mailbox", "no letter", "letters_per_hour"),
-    "recheck.account": ("wrong passwords inside a session", "account", "429", "rechecks"),
-    "weighing.address": ("passwords weighed", "client address, by each process", "429", "weighings_per_minute"),
-}
-"""What each limit counts, for whom, how it answers, and its setting in the section `protection`."""
+    "login.address.minute": ("failed logins", "", "429", "login_failures_per_minute"),
+    "login.address.hour": (
+        "failed logins", "", "429; then the address is blocked to strangers (403)", "login_failures_per_hour",
+    ),
+    "login.name": ("failed logins", "whoever has it, or nobody", "429, then 423", "lockout_failures"),
+    "login.account": ("failed logins by any of its names", "", "401, unchecked", "lockout_failures"),
+    "login.device": ("failed logins of a known browser", "with its account", "429, then 423", "lockout_failures"),
+    "login.proven": (
+        "logins to a locked name, each with a proof of work", "and name", "429, then 423", "proven_failures",
+    ),
+    "login.total": (
+        "logins of strangers, until the owner signs in, unlocks by mail, or the keeper does", "", "401, unchecked",
+        "most_failures",
+    ),
+    "signup.address": ("new accounts", "", "429", "signups_per_hour"),
+    "letters.mailbox": ("letters that strangers can cause", "", "no letter", "letters_per_hour"),
+    "recheck.account": ("wrong passwords inside a session", "", "429", "rechecks"),
+    "weighing.address": ("passwords weighed", "by each process", "429", "weighings_per_minute"),
+    "spray.pair": ("the same wrong password for the same name", "with a name", "not counted twice below", "none: 1"),
+    "spray.password": ("names that one wrong password was tried for", "", "on guard: 429", "spraying_names"),
+    "stuffing.names": (
+        "names that fail at first, less those that succeed", "", "on guard: 429", "stuffing_names",
+    ),
+    "anonymous": ("requests that show no credential", "in memory, shared out", "429", "anonymous_per_minute"),
+    "signed-in": ("requests", "in memory, shared out", "429", "signed_in_per_minute"),
+}  # fmt: skip
+"""What each limit counts, what more there is to say of its counters, how it answers, and its setting."""
 
 SETTINGS_INTRO = """
 Read from `ostiary.toml` in the data folder; over that from the environment; over that from what a program passes to
@@ -78,7 +99,11 @@ the account goes. Why and how: [storage](../explanation/storage.md).
 LIMITS_INTRO = """
 Each is counted by one atomic write, before anything costly or telling happens. A window begins with the first that is
 counted. A right password gives back what it spent on addresses and forgets the failures of its name or device. IPv6
-counts by /64; names and addresses are stored as keyed digests; refusals carry `Retry-After`.
+counts by /64; names and addresses are stored as keyed digests; refusals carry `Retry-After`, `RateLimit-Policy` and
+`RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). An address that is not known (no trusted proxy says it) has no
+counter: one for everybody would be a weapon. *On guard* means: for the time of `attack_lasts` strangers need a proof of
+work. The database keeps 500,000 counters at most; beyond that, once a minute, those with the smallest counts go first.
+The two in memory belong to each process and are shared out: of three processes each allows a third.
 
 | limit | counts | for each | allows | then shut for | answer | setting |
 |---|---|---|---|---|---|---|

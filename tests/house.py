@@ -32,6 +32,12 @@ NEW_PASSWORD = "another battery staple"
 CHEAP_HASHING = {"memory_kib": 8, "passes": 1}
 """A real Argon2id, at a cost that lets a suite run; what it costs is not what these tests are about."""
 
+UNMOVED = {
+    "anonymous_per_minute": 10**6, "signed_in_per_minute": 10**6, "spraying_names": 10**6, "stuffing_names": 10**6,
+}  # fmt: skip
+"""Time stands still in most tests: a hundred requests are soon sent from one address, and one wrong password is
+tried for many names."""
+
 Outside = Callable[[Ostiary], httpx.AsyncClient]
 OpenHouse = Callable[..., Any]
 
@@ -81,7 +87,9 @@ async def open_house(tmp_path: Path, database_url: str, clock: ManualClock) -> A
     opened: list[Ostiary] = []
 
     async def open_one(*, work: bool = True, **overrides: Mapping[str, Any]) -> Ostiary:
-        settings: dict[str, Any] = {"hashing": CHEAP_HASHING, "storage": {"database": database_url}}
+        settings: dict[str, Any] = {
+            "hashing": CHEAP_HASHING, "storage": {"database": database_url}, "protection": UNMOVED,
+        }  # fmt: skip
         for section, values in overrides.items():
             settings[section] = {**settings.get(section, {}), **values}
         house = Ostiary.at(tmp_path / "data", clock=clock, post=Mailbox(), **settings)

@@ -31,13 +31,14 @@ from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
 from ostiary.passwords import PasswordPolicy, Passwords
-from ostiary.protection import Protection
+from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.registration import Registration
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
 from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf
 from ostiary.web.reception import Reception
+from ostiary.web.traffic import Traffic
 
 if TYPE_CHECKING:
     from ostiary.server import Breadth
@@ -95,12 +96,19 @@ class Ostiary:
         self.revocations = Revocations(self.signals, self.clock, remember)
         self.sessions = Sessions(self.database, self.accounts, self.macs, self.minter, settings.sessions)
 
-        self.protection = Protection(self.database, self.limiter, self.macs, settings.protection)
+        self.blocks = Blocks(self.database, self.signals, self.clock, settings.protection.never_blocked)
+        self.protection = Protection(self.database, self.limiter, self.macs, self.blocks, settings.protection)
+        self.attacks = Attacks(
+            self.database, self.limiter, self.macs, self.blocks, self.protection, settings.protection
+        )
+        limits = self.protection.limits
+        self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
+        self.presence = Presence(self.database, self.traffic.share_among)
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
             PasswordPolicy(settings.passwords, settings.web.product_name),
         )  # fmt: skip
-        self.login = Login(self.database, self.accounts, self.passwords, self.sessions, self.protection)
+        self.login = Login(self.database, self.accounts, self.passwords, self.sessions, self.protection, self.attacks)
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
             self.post, settings.accounts,
@@ -114,7 +122,7 @@ class Ostiary:
             self.cookies, self.clock, settings.sessions,
         )  # fmt: skip
         self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
-        self.reception = Reception(self.guard, self.csrf, self.cookies, self.clock, settings.web)
+        self.reception = Reception(self.guard, self.csrf, self.cookies, self.clock, settings.web, self.protection.admit)
         self._schedule()
         self.after_loading: Callable[[], None] = lambda: None
         self._doors: tuple[App, Breadth] | None = None
@@ -157,7 +165,9 @@ class Ostiary:
             self.hasher.open()
             await self.keys.open(HOUSE)
             await self.signals.start()
+            await self.blocks.load()
             if work:
+                await self.presence.beat()
                 await self.outbox.start()
         except BaseException:
             await self.close()
@@ -169,6 +179,8 @@ class Ostiary:
             return
         self._is_open = False
         await self.outbox.stop()
+        with contextlib.suppress(Unavailable):  # whoever cannot say goodbye is missed after a while
+            await self.presence.leave()
         await self.signals.stop()
         await self.hasher.close()
         if closing := getattr(self.limiter, "close", None):
@@ -213,7 +225,8 @@ class Ostiary:
         every(timedelta(minutes=10), "lapse", lambda: self.accounts.lapse(HOUSE))
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
-        every(timedelta(minutes=5), "counters", self.protection.prune)
+        every(timedelta(minutes=1), "counters", self.protection.prune)
+        every(BEAT, "presence", self.presence.beat)
         every(timedelta(hours=6), "sessions", self.sessions.prune)
 
     def _limiter(self) -> Limiter:

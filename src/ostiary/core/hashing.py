@@ -258,17 +258,20 @@ class Hasher:
         await self._pool.left()
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
+    async def admitted(self, *, first: bool = False) -> AsyncIterator[None]:
         """Promise whoever is inside room for one hash, before anything is done for them (D7).
 
         A flood is turned away here, where it costs next to nothing; the first
         hash computed inside uses the promise, and what is not used goes back.
 
+        Args:
+            first: Goes before those who wait for room, as a browser does that was signed in before.
+
         Raises:
             TooBusy: The pool is full; says when to come back.
             Unavailable: The hasher is closed.
         """
-        promise = await self._pool.reserve(self._weight)
+        promise = await self._pool.reserve(self._weight, first=first)
         token = _promised.set((self._pool, promise))
         try:
             yield

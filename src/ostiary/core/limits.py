@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import timedelta
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
-from sqlalchemy import BigInteger, bindparam, case, delete, update
+from sqlalchemy import BigInteger, bindparam, case, delete, func, select, tuple_, update
 
 from ostiary.core.clock import Clock, Millis, millis
 from ostiary.core.db import Database, Insert, Query
+from ostiary.core.errors import Problem
 from ostiary.core.tables import counters
 
+Per = Literal["address", "name", "account", "device", "route", "mailbox", "password", "everybody"]
+"""Whose counter it is: each of these has one of its own."""
+
 LARGEST_MEMORY = 200_000
+LARGEST_TABLE = 500_000
+"""Counters that a database keeps: beyond that the least telling go (about 100 bytes each)."""
+
 LOOKED_AT = 16
 """Counters that are compared where one of them must go."""
 
@@ -28,12 +35,14 @@ class Limit(msgspec.Struct, frozen=True):
         window: Counted from the first.
         penalty: From the last allowed one on, the counter stays full for so
             long; zero means no longer than the window.
+        per: Whose counter it is.
     """
 
     name: str
     number: int
     window: timedelta
     penalty: timedelta = timedelta()
+    per: Per = "address"
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -48,6 +57,33 @@ class Spend(msgspec.Struct, frozen=True):
 
     limit: Limit
     digest: bytes
+
+
+class LimitReached(Problem):
+    """Too many of these from here; says when it works again."""
+
+    slug = "limit-reached"
+    title = "Too many attempts. Please wait a little and try again."
+    status = 429
+
+    @classmethod
+    def of(cls, limit: Limit, closes_at: Millis, now: Millis) -> LimitReached:
+        """Return the refusal by a limit, with the header fields that name it."""
+        wait = seconds_until(closes_at, now)
+        refusal = cls(retry_after=wait)
+        refusal.headers = told(limit, 0, wait)
+        return refusal
+
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def told(limit: Limit, left: int, seconds: int) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what a limit says in an answer (draft-ietf-httpapi-ratelimit-headers-10): its policy, and what is left."""
+    name, window = limit.name, int(limit.window.total_seconds())
+    return (
+        (b"ratelimit-policy", f'"{name}";q={limit.number};w={window}'.encode()),
+        (b"ratelimit", f'"{name}";r={left};t={seconds}'.encode()),
+    )
 
 
 class Limiter(Protocol):
@@ -208,11 +244,30 @@ FORGET = Query(delete(counters).where(counters.c.name == bindparam("name"), coun
 PRUNE = Query(delete(counters).where(counters.c.closes_at < bindparam("before")))
 
 
+class HowMany(msgspec.Struct, frozen=True):
+    """A number of rows."""
+
+    number: int
+
+
+COUNT = Query(select(func.count().label("number")).select_from(counters), HowMany)
+_least = (
+    select(counters.c.name, counters.c.digest)
+    .where(counters.c.spent <= bindparam("most_spent"))
+    .order_by(counters.c.closes_at)  # by its index: half a million rows are not sorted
+    .limit(bindparam("excess"))
+)
+DROP_LEAST = Query(delete(counters).where(tuple_(counters.c.name, counters.c.digest).in_(_least)))
+LEAST_FIRST = (1, 2, 4, 2**31 - 1)
+DROPPED_AT_ONCE = 5_000
+
+
 class DatabaseLimiter:
     """Counters in the database: exact across every process that shares it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, largest: int = LARGEST_TABLE) -> None:
         self._database = database
+        self._largest = largest
 
     async def spend(self, *spends: Spend) -> list[Count]:
         """Count one on each counter, all in one statement."""
@@ -249,5 +304,19 @@ class DatabaseLimiter:
                 await unit.run(FORGET, name=spend.limit.name, digest=spend.digest)
 
     async def prune(self) -> int:
-        """Drop counters whose window is over."""
-        return await self._database.run(PRUNE, before=self._database.clock.now())
+        """Drop counters whose window is over, and of the others what is beyond the cap.
+
+        Those with the smallest counts go first: names made up by the million
+        must not push out the counter that keeps one of them locked.
+        """
+        over = await self._database.run(PRUNE, before=self._database.clock.now())
+        excess = (await self._database.all(COUNT))[0].number - self._largest
+        for most_spent in LEAST_FIRST:
+            while excess > 0:
+                dropped = await self._database.run(
+                    DROP_LEAST, most_spent=most_spent, excess=min(excess, DROPPED_AT_ONCE)
+                )
+                over, excess = over + dropped, excess - dropped
+                if not dropped:
+                    break
+        return over

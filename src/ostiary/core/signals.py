@@ -191,8 +191,8 @@ class Signals:
             await self._push.start(self._wake.set)  # first, so that nothing falls between
         await self.refresh()
         self._known_until.append((self._steady(), self._settled))
-        if not self._is_sqlite:
-            self._heart = asyncio.create_task(self._beat(), name="signals")
+        # On SQLite each request that must know looks for itself; the heart tells what nobody asks for, such as blocks.
+        self._heart = asyncio.create_task(self._beat(), name="signals")
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -13,13 +13,14 @@ from fastapi.security.base import SecurityBase
 from ostiary.client.identity import Identity
 from ostiary.integrations import starlette
 from ostiary.integrations.mounting import CannotMount, put_into, reception_of
+from ostiary.integrations.rates import Per, rate
 
 if TYPE_CHECKING:
     from ostiary.integrations.house import House
 
 __all__ = [
     "CannotMount", "CsrfToken", "CurrentAccount", "Identity", "OptionalAccount", "VerifiedAccount", "csrf_token",
-    "current_account", "fresh", "mount", "optional_account", "permission", "verified_account",
+    "current_account", "fresh", "limit", "mount", "optional_account", "permission", "verified_account",
 ]  # fmt: skip
 
 USUAL_COOKIE = "__Host-access_token"
@@ -138,6 +139,26 @@ def permission(name: str) -> Any:  # noqa: ANN401 - as above
         return account
 
     return Depends(permitted_account)
+
+
+def limit(at: str, *, per: Per = "account", name: str) -> Any:  # noqa: ANN401 - as above
+    """Return a dependency that counts each request: `dependencies=[limit("10/h", name="reports.make")]`; 429 beyond.
+
+    By account the caller must be signed in; by address or for the whole route nobody need be.
+
+    Raises:
+        ValueError: That is no limit.
+    """
+    rate(at, per=per, name=name)  # said where it is written, and not at the first request
+
+    async def counted_by_account(request: Request, account: CurrentAccount) -> Identity:
+        await starlette.limited(request, at, per=per, name=name)
+        return account
+
+    async def counted(request: Request) -> None:
+        await starlette.limited(request, at, per=per, name=name)
+
+    return Depends(counted_by_account if per == "account" else counted)
 
 
 def _expanded(routes: Iterable[Any]) -> Iterable[Any]:

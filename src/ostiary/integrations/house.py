@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from ostiary.client.identity import Identity
+from ostiary.integrations.rates import Rate
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -84,6 +85,10 @@ class Reception(Protocol):
 
     def require_permission(self, identity: Identity, name: str) -> None:
         """Raise if the account has not got the permission."""
+        ...
+
+    async def spend(self, visit: Any, identity: Identity | None, rate: Rate) -> None:  # noqa: ANN401
+        """Count a request on one of the application's own limits, or raise."""
         ...
 
     def unavailable(self) -> Exception:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.client.identity import Identity
 from ostiary.integrations.mounting import CannotMount, guest_of, put_into, reception_of, wants_page
+from ostiary.integrations.rates import Per, rate
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from ostiary.integrations.house import House, Reception, Visit
 
 __all__ = [
-    "CannotMount", "Identity", "csrf_token", "current_account", "fresh_account", "mount", "optional_account",
-    "permitted_account", "verified_account",
+    "CannotMount", "Identity", "csrf_token", "current_account", "fresh_account", "limited", "mount",
+    "optional_account", "permitted_account", "verified_account",
 ]  # fmt: skip
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -115,6 +116,31 @@ async def permitted_account(request: Request, permission: str) -> Identity:
     """
     identity = await current_account(request)
     reception_of(request).require_permission(identity, permission)
+    return identity
+
+
+async def limited(request: Request, at: str, *, per: Per = "account", name: str) -> Identity | None:
+    """Count this request on a limit of the application's own, exactly and across processes.
+
+    Args:
+        request: The request.
+        at: Such as `10/h`, `100/min`, `3/15min`.
+        per: Each account's own counter (the caller must be signed in then), each client address's, or one for all.
+        name: Of the counters; what shares it shares them.
+
+    Returns:
+        Who is calling, where it is counted by account.
+
+    Raises:
+        Problem: It is used up (429, with `Retry-After` and `RateLimit`); as `current_account`, by account.
+        ValueError: That is no limit.
+    """
+    wanted = rate(at, per=per, name=name)
+    identity = await current_account(request) if per == "account" else None
+    guest = guest_of(request)
+    visit = guest.seen(request.scope)
+    await guest.mounted.require_open()
+    await guest.mounted.house.reception.spend(visit, identity, wanted)
     return identity
 
 

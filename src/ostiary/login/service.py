@@ -12,9 +12,9 @@ from ostiary.passwords import Proof, WrongPassword
 
 if TYPE_CHECKING:
     from ostiary.accounts import Accounts
-    from ostiary.core.db import Database
+    from ostiary.core.db import Database, Unit
     from ostiary.passwords import Passwords
-    from ostiary.protection import Protection
+    from ostiary.protection import Attacks, Attempt, Protection
     from ostiary.sessions import Grant, Sessions
 
 PASSWORD = "pwd"  # noqa: S105 - RFC 8176's word for the method
@@ -34,8 +34,9 @@ class Login:
     passwords: Passwords
     sessions: Sessions
     protection: Protection
+    attacks: Attacks
 
-    async def with_password(self, caller: Caller, login: str, password: str) -> Grant:
+    async def with_password(self, caller: Caller, login: str, password: str, *, proven: bool = False) -> Grant:
         """Sign a device in by name or proven address, and password.
 
         Unknown, wrong, locked and inactive look and last the same to a stranger (R7).
@@ -44,30 +45,46 @@ class Login:
             caller: Who asks; `device_id` if their browser is known.
             login: A username or a proven address, in any spelling.
             password: As typed.
+            proven: Whether a proof of work for this login was brought, and used up.
 
         Raises:
             WrongPassword: The pair opens no account.
             Locked: Too many wrong ones for this name.
             LimitReached: Too many from here.
+            ProofOfWorkNeeded: The house is on guard against strangers.
+            AddressBlocked: The address is blocked to strangers.
             TooBusy: The hashing pool is full.
         """
-        async with self.database.unit(caller) as unit:
-            account_id = await self.accounts.find_by_login(unit, login)
-            # Asked for unknown names as well: whoever brings a device learns nothing from the time.
-            known = bool(caller.device_id) and await self.sessions.knows_device(
-                unit, account_id or "", caller.device_id or ""
-            )
-        attempt = await self.protection.admit_login(caller, folded(login), account_id, known_device=known)
+        account_id, known = await self._named(caller, login)
+        attempt = await self.protection.admit_login(
+            caller, folded(login), account_id, known_device=known, sprayed=self.attacks.is_sprayed(password),
+            proven=proven,
+        )  # fmt: skip
         # Past the account's budget the time is spent all the same, on a decoy.
         proof = await self.passwords.prove(account_id if attempt.may_check else None, password)
-        grant = await self._start(caller, account_id, proof)
+        try:
+            grant = await self._start(caller, attempt, proof)
+        except WrongPassword:
+            await self.attacks.look_at_failure(caller, attempt, password)
+            raise
         await self.protection.login_succeeded(attempt)
         return grant
 
-    async def _start(self, caller: Caller, account_id: str | None, proof: Proof | None) -> Grant:
+    async def _named(self, caller: Caller, login: str) -> tuple[str | None, bool]:
+        """Return whom a login names, and whether the caller's browser is known to that account."""
+        async with self.database.unit(caller) as unit:
+            account_id = await self.accounts.find_by_login(unit, login)
+            if not caller.device_id:
+                return account_id, False
+            # Asked for unknown names as well: whoever brings a device learns nothing from the time.
+            whose = account_id or ""
+            signed_in = await self.sessions.knows_device(unit, whose, caller.device_id)
+            return account_id, signed_in or await self.protection.knows_device(unit, whose, caller.device_id)
+
+    async def _start(self, caller: Caller, attempt: Attempt, proof: Proof | None) -> Grant:
         async with self.database.unit(caller) as unit:
             if proof is None or not await self.passwords.confirm(unit, proof):
-                unit.note("login.failed", account_id)
+                self._note_failure(unit, attempt)
                 raise WrongPassword
             account = await self.accounts.get(unit, proof.account_id)
             if not account.is_alive:
@@ -77,3 +94,6 @@ class Login:
             session = await self.sessions.start(unit, account, methods=(PASSWORD,), device_id=device_id)
             unit.note("login.succeeded", account.id, session_id=session.id, methods=[PASSWORD])
         return self.sessions.grant(account, session)
+
+    def _note_failure(self, unit: Unit, attempt: Attempt) -> None:
+        unit.note("login.failed", attempt.account_id)

@@ -3,82 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, NoReturn
 
+from ostiary.core.clock import millis
 from ostiary.core.errors import Problem
-from ostiary.core.limits import Count, Limit, Limiter, MemoryLimiter, Spend, seconds_until
+from ostiary.core.limits import (
+    Count,
+    DatabaseLimiter,
+    Limit,
+    Limiter,
+    LimitReached,
+    MemoryLimiter,
+    Spend,
+    seconds_until,
+)
+from ostiary.protection import queries
+from ostiary.protection.attempt import Attempt
+from ostiary.protection.errors import AddressBlocked, Locked, ProofOfWorkNeeded
+from ostiary.protection.limits import Limits
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
     from ostiary.core.caller import Caller
-    from ostiary.core.db import Database
+    from ostiary.core.db import Database, Unit
     from ostiary.core.secrets import Macs
+    from ostiary.protection.blocks import Blocks
     from ostiary.protection.settings import ProtectionSettings
-
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-
-
-class LimitReached(Problem):
-    """Too many of these from here; says when it works again."""
-
-    slug = "limit-reached"
-    title = "Too many attempts. Please wait a little and try again."
-    status = 429
-
-
-class Locked(Problem):
-    """Too many wrong passwords for this name, whether or not anybody has it (D5, R7)."""
-
-    slug = "locked"
-    title = "Signing in with this name is locked for a while after too many wrong passwords."
-    status = 423
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a login attempt has spent, to be settled when its outcome is known.
-
-    Attributes:
-        may_check: False where the account's own budget is gone though this
-            name's is not: the password must not be checked, and the answer
-            must be that of a wrong one.
-    """
-
-    counters: tuple[Spend, ...]
-    addresses: tuple[Spend, ...]
-    may_check: bool
 
 
 class Protection:
     """Spends from named limits before anything costly or telling happens."""
 
-    def __init__(self, database: Database, limiter: Limiter, macs: Macs, settings: ProtectionSettings) -> None:
+    def __init__(
+        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, settings: ProtectionSettings
+    ) -> None:
         self._database = database
         self._limiter = limiter
         self._macs = macs
-        lock = {"window": settings.failures_forgotten, "penalty": settings.lockout}
-        self._by_minute = Limit("login.address.minute", settings.login_failures_per_minute, MINUTE)
-        self._by_hour = Limit("login.address.hour", settings.login_failures_per_hour, HOUR)
-        self._by_name = Limit("login.name", settings.lockout_failures, **lock)
-        self._by_account = Limit("login.account", settings.lockout_failures, **lock)
-        self._by_device = Limit("login.device", settings.lockout_failures, **lock)
-        self._signups = Limit("signup.address", settings.signups_per_hour, HOUR)
-        self._letters = Limit("letters.mailbox", settings.letters_per_hour, HOUR)
-        self._weighings = Limit("weighing.address", settings.weighings_per_minute, MINUTE)
+        self._blocks = blocks
+        self._settings = settings
+        self.limits = Limits.of(settings)
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
-        self._rechecks = Limit("recheck.account", settings.rechecks, timedelta(minutes=15))
+        # What must outlive a restart of Valkey or of this process counts in the database, wherever the rest does.
+        self._durable = limiter if isinstance(limiter, DatabaseLimiter) else DatabaseLimiter(database)
 
-    @property
-    def table(self) -> tuple[Limit, ...]:
-        """Every named limit, for the documentation."""
-        return (
-            self._by_minute, self._by_hour, self._by_name, self._by_account, self._by_device, self._signups,
-            self._letters, self._rechecks, self._weighings,
-        )  # fmt: skip
+    # --- Signing in
 
-    async def admit_login(self, caller: Caller, name: str, account_id: str | None, *, known_device: bool) -> Attempt:
+    async def admit_login(
+        self, caller: Caller, name: str, account_id: str | None, *, known_device: bool, sprayed: bool = False,
+        proven: bool = False,
+    ) -> Attempt:  # fmt: skip
         """Spend for a login attempt before its password is looked at.
 
         What is spent first is exact: of simultaneous attempts no more than the
@@ -87,45 +62,117 @@ class Protection:
 
         The sixth attempt is refused by the limit on addresses or names (429);
         from then on the name says that it is locked (423). An unknown name
-        does exactly the same.
+        does exactly the same. A proof of work opens a locked name for one
+        attempt, on a small budget of its own (R12).
 
         Args:
             caller: Who asks.
             name: The name or address as folded for look-up.
             account_id: Whom it names, or None.
-            known_device: Whether the caller's device has been signed in to it.
+            known_device: Whether the caller's device is known to it.
+            sprayed: Whether the password is one that is being tried for many names.
+            proven: Whether the caller brought a proof of work for this name, used up by now.
 
         Raises:
+            AddressBlocked: The address is blocked to strangers.
+            ProofOfWorkNeeded: The house is on guard, and there was none.
             LimitReached: From here, or with this name, too many just now.
             Locked: The name is locked.
         """
-        counters, addresses = self._login_counters(caller, name, account_id, known_device=known_device)
-        counts = await self._limiter.spend(*counters, *addresses)
-        named = counts[0]
-        limit = counters[0].limit.number
-        if named.spent > limit + 1:
-            await self._refuse(caller, account_id, Locked(retry_after=self._wait(named)))
-        for spend, count in zip((*addresses, counters[0]), (*counts[len(counters) :], named), strict=True):
-            if count.spent > spend.limit.number:
-                await self._refuse(caller, account_id, LimitReached(retry_after=self._wait(count)))
-        may_check = all(count.spent <= spend.limit.number for spend, count in zip(counters, counts, strict=False))
-        return Attempt(counters, addresses, may_check)
+        if known_device and account_id and caller.device_id:
+            return await self._admit_known(caller, name, account_id)
+        await self._admit_stranger(caller, account_id, owes_proof=sprayed and not proven, proven=proven)
+        return await self._admit_attempt(caller, name, account_id, proven=proven)
+
+    async def _admit_known(self, caller: Caller, name: str, account_id: str) -> Attempt:
+        own = Spend(self.limits.by_device, self._digest(f"{account_id} {caller.device_id}"))
+        (count,) = await self._limiter.spend(own)
+        await self._refuse_locked(caller, account_id, own.limit, count)
+        return Attempt(
+            name, account_id, is_known_device=True, may_check=True, locks=False, is_first=False, failures=0,
+            forgotten=(own,), given_back=(), is_last_of_hour=False,
+        )  # fmt: skip
+
+    async def _admit_stranger(self, caller: Caller, account_id: str | None, *, owes_proof: bool, proven: bool) -> None:
+        await self._blocks.ensure_fresh()
+        try:
+            self._blocks.refuse(caller.address, "strangers")
+        except AddressBlocked as refusal:
+            await self._refuse(caller, account_id, refusal)
+        if owes_proof or (not proven and self._blocks.is_on_guard(caller.address)):
+            await self._refuse(caller, account_id, ProofOfWorkNeeded(retry_after=1))
+
+    async def _admit_attempt(self, caller: Caller, name: str, account_id: str | None, *, proven: bool) -> Attempt:
+        limits = self.limits
+        # Two names of one account share a budget; a name of nobody has one that looks the same.
+        owner = self._digest(account_id or f"nobody {name}")
+        named = Spend(limits.proven, self._digest(f"proven {name}")) if proven else Spend(
+            limits.by_name, self._digest(name)
+        )  # fmt: skip
+        own = Spend(limits.proven if proven else limits.by_account, owner)
+        total = self._in_all(name, account_id)
+        addresses = self._addresses(caller)
+        counts = await self._spend(named, own, total, *addresses)
+        has_own = counts[own].spent <= own.limit.number
+        try:
+            await self._refuse_locked(caller, account_id, named.limit, counts[named], address=(addresses, counts))
+        except Problem:
+            # Of the hundred only what is checked counts: knocking at a locked door must not shut it for good.
+            await self._durable.give_back(total)
+            raise
+        if not has_own:
+            await self._durable.give_back(total)
+        return Attempt(
+            name, account_id, is_known_device=False,
+            may_check=has_own and counts[total].spent <= total.limit.number,
+            locks=named.limit is limits.by_name and counts[named].spent == named.limit.number,
+            is_first=counts[named].spent == 1,
+            failures=counts[total].spent - 1,
+            forgotten=(named, own, total), given_back=addresses,
+            is_last_of_hour=any(counts[s].spent == s.limit.number for s in addresses if s.limit is limits.by_hour),
+        )  # fmt: skip
+
+    async def _refuse_locked(
+        self, caller: Caller, account_id: str | None, limit: Limit, count: Count,
+        address: tuple[tuple[Spend, ...], dict[Spend, Count]] = ((), {}),
+    ) -> None:  # fmt: skip
+        """Refuse what is past its number: by the address first, then by the name."""
+        if count.spent > limit.number + 1:
+            await self._refuse(caller, account_id, Locked(retry_after=self._wait(count)))
+        addresses, counts = address
+        for spend in addresses:
+            if counts[spend].spent > spend.limit.number:
+                await self._refuse(caller, account_id, self._reached(spend.limit, counts[spend]))
+        if count.spent > limit.number:
+            await self._refuse(caller, account_id, self._reached(limit, count))
 
     async def login_succeeded(self, attempt: Attempt) -> None:
         """Forget the failures of this name or device, and give back what the address spent."""
+        forgotten = attempt.forgotten
+        if attempt.is_known_device and attempt.account_id:
+            # The owner has acted: strangers may try again as often as before (SP 800-63B-4, 3.2.2).
+            forgotten = (*forgotten, self._in_all(attempt.name, attempt.account_id))
+        given_back = attempt.given_back
+        if attempt.is_first:
+            given_back = (*given_back, self.stuffing())
         # Side by side, so that they can share a commit.
-        settling = [self._limiter.forget(*attempt.counters)]
-        if attempt.addresses:  # a known device spends from none
-            settling.append(self._limiter.give_back(*attempt.addresses))
+        settling = [limiter.forget(*spends) for limiter, spends in self._by_limiter(forgotten)]
+        if given_back:  # a known device spends from none
+            settling.append(self._limiter.give_back(*given_back))
         await asyncio.gather(*settling)
+
+    # --- Everything else
 
     async def admit_signup(self, caller: Caller) -> None:
         """Spend for a new account.
 
         Raises:
+            AddressBlocked: The address is blocked to strangers.
             LimitReached: Too many from this address.
         """
-        await self._spend_or_refuse(caller, None, Spend(self._signups, self._address(caller)))
+        await self._blocks.ensure_fresh()
+        self._blocks.refuse(caller.address, "strangers")
+        await self._spend_of_address(caller, self.limits.signups)
 
     async def admit_weighing(self, caller: Caller) -> None:
         """Spend for a password that is weighed while somebody types.
@@ -133,14 +180,17 @@ class Protection:
         Raises:
             LimitReached: More than a person types.
         """
-        (count,) = await self._memory.spend(Spend(self._weighings, self._address(caller)))
-        if count.spent > self._weighings.number:
-            raise LimitReached(retry_after=self._wait(count))
+        if caller.address is None:
+            return
+        weighings = self.limits.weighings
+        (count,) = await self._memory.spend(Spend(weighings, self._digest(counted(caller.address))))
+        if count.spent > weighings.number:
+            raise self._reached(weighings, count)
 
     async def admit_letter(self, email_key: str) -> bool:
         """Return whether a letter that a stranger caused may go to this mailbox (no mail bombs)."""
-        (count,) = await self._limiter.spend(Spend(self._letters, self._digest(email_key)))
-        return count.spent <= self._letters.number
+        (count,) = await self._limiter.spend(Spend(self.limits.letters, self._digest(email_key)))
+        return count.spent <= self.limits.letters.number
 
     async def admit_recheck(self, caller: Caller, account_id: str) -> Spend:
         """Spend for a password that is asked again inside a session.
@@ -148,7 +198,7 @@ class Protection:
         Raises:
             LimitReached: Whoever holds the session is guessing.
         """
-        spend = Spend(self._rechecks, self._digest(account_id))
+        spend = Spend(self.limits.rechecks, self._digest(account_id))
         await self._spend_or_refuse(caller, account_id, spend)
         return spend
 
@@ -156,46 +206,104 @@ class Protection:
         """Forget wrong passwords inside the session."""
         await self._limiter.forget(spend)
 
+    async def admit(self, caller: Caller, limit: Limit, key: str) -> Count:
+        """Spend from a limit that an application has named, exactly and across processes (R10).
+
+        Args:
+            caller: Who asks.
+            limit: The application's own; its name begins with `app.`.
+            key: Whose counter: an account, an address as it is counted, a route.
+
+        Raises:
+            LimitReached: It is used up; says when it works again.
+        """
+        (count,) = await self._limiter.spend(Spend(limit, self._digest(f"{limit.name} {key}")))
+        if count.spent > limit.number:
+            raise self._reached(limit, count)
+        return count
+
     async def unlock(self, caller: Caller, account_id: str, *names: str) -> None:
         """Open a locked account to strangers again, as the keeper or its owner may."""
         async with self._database.unit(caller) as unit:
             unit.note("account.unlocked", account_id)
-        await self._limiter.forget(
-            Spend(self._by_account, self._digest(account_id)), *(Spend(self._by_name, self._digest(n)) for n in names)
-        )
+        owner = self._digest(account_id)
+        spends = [Spend(self.limits.by_account, owner), Spend(self.limits.proven, owner)]
+        for name in names:
+            spends.append(Spend(self.limits.by_name, self._digest(name)))
+            spends.append(Spend(self.limits.proven, self._digest(f"proven {name}")))
+        await self._limiter.forget(*spends)
+        await self._durable.forget(self._in_all("", account_id))
+
+    async def welcome(self, unit: Unit, account_id: str, device_id: str) -> None:
+        """Let a browser count as known to an account, because its owner says so in a letter's link."""
+        until = unit.now + millis(self._settings.welcome)
+        await unit.run(queries.WELCOME, account_id=account_id, device_id=device_id, welcome_until=until)
+        unit.note("device.welcomed", account_id)
+
+    async def knows_device(self, unit: Unit, account_id: str, device_id: str) -> bool:
+        """Return whether an account's owner has let this browser in by mail."""
+        found = await unit.find(queries.IS_WELCOME, account_id=account_id, device_id=device_id, now=unit.now)
+        return found is not None
 
     async def prune(self) -> int:
-        """Drop counters whose window is over: the table stays bounded."""
-        return await self._limiter.prune()
+        """Drop counters whose window is over, blocks and welcomes that have ended: the tables stay bounded."""
+        now = self._database.clock.now()
+        await self._memory.prune()
+        ended = await self._database.run(queries.PRUNE_WELCOME, before=now) + await self._blocks.prune()
+        if self._durable is not self._limiter:
+            ended += await self._durable.prune()
+        return ended + await self._limiter.prune()
 
-    def _login_counters(
-        self, caller: Caller, name: str, account_id: str | None, *, known_device: bool
-    ) -> tuple[tuple[Spend, ...], tuple[Spend, ...]]:
-        if known_device and account_id and caller.device_id:
-            return (Spend(self._by_device, self._digest(f"{account_id} {caller.device_id}")),), ()
-        own = (
-            Spend(self._by_name, self._digest(name)),
-            # Two names of one account share a budget; a name of nobody has one that looks the same.
-            Spend(self._by_account, self._digest(account_id or f"nobody {name}")),
-        )
-        address = self._address(caller)
-        return own, (Spend(self._by_minute, address), Spend(self._by_hour, address))
+    # --- How it is spent
+
+    def _in_all(self, name: str, account_id: str | None) -> Spend:
+        # Not by the keyed digest: when the index key is replaced, a hundred must stay a hundred.
+        text = f"in all {account_id}" if account_id else f"nobody {self._digest(name).hex()}"
+        limit = self.limits.in_all if account_id else self.limits.nobody_in_all
+        return Spend(limit, hashlib.sha256(text.encode()).digest())
+
+    def stuffing(self) -> Spend:
+        """Return the counter of names that fail for the first time, those that succeed taken off."""
+        return Spend(self.limits.stuffing, self._digest("everybody"))
+
+    def _addresses(self, caller: Caller) -> tuple[Spend, ...]:
+        if caller.address is None:  # unknown (D6): one counter for everybody would be a weapon
+            return ()
+        address = self._digest(counted(caller.address))
+        return Spend(self.limits.by_minute, address), Spend(self.limits.by_hour, address)
+
+    async def _spend(self, *spends: Spend) -> dict[Spend, Count]:
+        counts: dict[Spend, Count] = {}
+        for limiter, its in self._by_limiter(spends):
+            counts.update(zip(its, await limiter.spend(*its), strict=True))
+        return counts
+
+    def _by_limiter(self, spends: tuple[Spend, ...]) -> list[tuple[Limiter, tuple[Spend, ...]]]:
+        if self._durable is self._limiter:
+            return [(self._limiter, spends)]
+        durable = tuple(spend for spend in spends if spend.limit.name == self.limits.in_all.name)
+        others = tuple(spend for spend in spends if spend not in durable)
+        return [(limiter, its) for limiter, its in ((self._limiter, others), (self._durable, durable)) if its]
+
+    async def _spend_of_address(self, caller: Caller, limit: Limit) -> None:
+        if caller.address is not None:
+            await self._spend_or_refuse(caller, None, Spend(limit, self._digest(counted(caller.address))))
 
     async def _spend_or_refuse(self, caller: Caller, account_id: str | None, spend: Spend) -> None:
         (count,) = await self._limiter.spend(spend)
         if count.spent > spend.limit.number:
-            await self._refuse(caller, account_id, LimitReached(retry_after=self._wait(count)))
+            await self._refuse(caller, account_id, self._reached(spend.limit, count))
 
-    async def _refuse(self, caller: Caller, account_id: str | None, problem: Problem) -> None:
+    async def _refuse(self, caller: Caller, account_id: str | None, problem: Problem) -> NoReturn:
         async with self._database.unit(caller) as unit:
             unit.note("attempt.refused", account_id, reason=problem.slug)
             raise problem
 
+    def _reached(self, limit: Limit, count: Count) -> LimitReached:
+        return LimitReached.of(limit, count.closes_at, self._database.clock.now())
+
     def _wait(self, count: Count) -> int:
         return seconds_until(count.closes_at, self._database.clock.now())
-
-    def _address(self, caller: Caller) -> bytes:
-        return self._digest(counted(caller.address) if caller.address else "unknown")
 
     def _digest(self, text: str) -> bytes:
         return self._macs.digest("counter", text)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class ProtectionSettings(BaseModel):
@@ -17,13 +18,53 @@ class ProtectionSettings(BaseModel):
         "database", description="Where security limits count; `memory` is exact for a single process only."
     )
     login_failures_per_minute: int = Field(5, ge=1, description="Failed logins from one address in a minute.")
-    login_failures_per_hour: int = Field(20, ge=1, description="Failed logins from one address in an hour.")
+    login_failures_per_hour: int = Field(
+        20, ge=1, description="Failed logins from one address in an hour; as many block it to strangers."
+    )
     lockout_failures: int = Field(
         5, ge=1, le=100, description="Failed logins after which a name is locked to strangers (SP 800-63B 3.2.2)."
     )
     lockout: timedelta = Field(timedelta(minutes=30), description="How long it stays locked.")
     failures_forgotten: timedelta = Field(timedelta(hours=1), description="After this, failures count no more.")
+    review_failures: int = Field(
+        10, ge=1, le=100, description="Failed logins of strangers after which an account is under review."
+    )
+    most_failures: int = Field(
+        100, ge=1, le=100,
+        description="Passwords that strangers may try in all until the owner acts (SP 800-63B-4, 3.2.2).",
+    )  # fmt: skip
+    proven_failures: int = Field(
+        5, ge=0, le=20, description="More passwords in an hour for a locked name, each for a proof of work."
+    )
+    block_for: timedelta = Field(timedelta(hours=1), description="How long an address is blocked for its failures.")
+    never_blocked: tuple[str, ...] = Field(
+        (), description="Networks that are never blocked by themselves, such as the office's."
+    )
+    spraying_names: int = Field(
+        10, ge=2, description="Names for which one wrong password is tried in an hour, and spraying is seen."
+    )
+    stuffing_names: int = Field(
+        50, ge=2, description="Names that fail in ten minutes, those that succeed taken off, and stuffing is seen."
+    )
+    attack_lasts: timedelta = Field(
+        timedelta(minutes=15), description="How long the house is on guard after an attack was seen."
+    )
+    welcome: timedelta = Field(
+        timedelta(days=30), description="How long a browser that its owner let in by mail counts as known."
+    )
+    anonymous_per_minute: int = Field(100, ge=1, description="Requests from one address that show no credential.")
+    signed_in_per_minute: int = Field(1000, ge=1, description="Requests of one account.")
     signups_per_hour: int = Field(5, ge=1, description="New accounts from one address in an hour.")
     letters_per_hour: int = Field(5, ge=1, description="Letters that strangers can cause to one address in an hour.")
     weighings_per_minute: int = Field(120, ge=1, description="Passwords weighed for one address in a minute.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
+
+    @field_validator("never_blocked")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for text in networks:
+            try:
+                ip_network(text)
+            except ValueError:
+                raise ValueError("each must be a network such as 203.0.113.0/24 or 2001:db8::/48") from None
+        return networks

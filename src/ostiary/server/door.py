@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ostiary.server.lanes import lanes_of
 from ostiary.web.gate import Gate
+from ostiary.web.watch import Watch
 
 if TYPE_CHECKING:
-    from ostiary.web.visit import App, Receive, Scope, Send
+    from collections.abc import AsyncIterator
+
+    from ostiary.web.visit import App, Receive, Scope, Send, Visit
     from ostiary.wiring import Ostiary
 
 
@@ -53,8 +57,35 @@ class Breadth:
         return build(self._house)
 
 
+class Turnstile:
+    """Where a costly request waits for room: browsers that were signed in here go first, each once.
+
+    A stranger has no genuine device cookie; one who has made an account to get
+    it goes first with one request at a time, and no more.
+    """
+
+    def __init__(self, house: Ostiary) -> None:
+        self._house = house
+        self._inside: set[str] = set()
+
+    @asynccontextmanager
+    async def admitted(self, visit: Visit) -> AsyncIterator[None]:
+        """Promise room for one hash, or refuse."""
+        device = self._house.guard.device_of(visit)
+        first = device is not None and device not in self._inside
+        if device is not None and first:
+            self._inside.add(device)
+        try:
+            async with self._house.hasher.admitted(first=first):
+                yield
+        finally:
+            if device is not None and first:
+                self._inside.discard(device)
+
+
 def open_door(house: Ostiary) -> tuple[Gate, Breadth]:
     """Return the application of a house, and the part of it that loads later."""
     breadth = Breadth(house)
-    admissions = dict.fromkeys(COSTLY, house.hasher.admitted)
-    return Gate(breadth, lanes_of(house), house.settings.web, admissions), breadth
+    admissions = dict.fromkeys(COSTLY, Turnstile(house).admitted)
+    watch = Watch(house.traffic, house.blocks, house.guard)
+    return Gate(breadth, lanes_of(house), house.settings.web, admissions, watch), breadth

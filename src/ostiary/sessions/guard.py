@@ -108,7 +108,10 @@ class SessionGuard:
             token = bearer if bearer is not None else self._cookies.read(visit, "access")
             if token is None:
                 return None
-            visit.identity = await self.trusted(token)
+            found = await self.trusted(token)
+            if visit.traffic is not None:
+                visit.traffic.admit_account(visit, found.account.id)
+            visit.identity = found
         identity: Identity = visit.identity
         return identity
 
@@ -142,9 +145,18 @@ class SessionGuard:
             self._cookies.write("access", grant.access.token, grant.access.expires_in),
             self._cookies.write("session", grant.page_token, self._idle),
         ]
+        if visit.traffic is not None:
+            visit.traffic.admit_account(visit, grant.account.id)
         visit.identity = Identity(grant.account, grant.access.claims)
         identity: Identity = visit.identity
         return identity
+
+    def shows_credential(self, visit: Visit) -> bool:
+        """Return whether the request shows what may be a credential; proves nothing."""
+        if b"authorization" in visit.headers:
+            return True
+        read = self._cookies.read
+        return b"cookie" in visit.headers and (read(visit, "access") is not None or read(visit, "session") is not None)
 
     async def session_to_end(self, visit: Visit) -> str | None:
         """Return the session that a sign-out is about: the bearer's, else the one the cookies name."""

@@ -68,6 +68,8 @@ class SessionLane:
         if presented is None:
             raise RefreshRefused
         grant = await self.sessions.refresh(visit.caller(), presented)
+        if visit.traffic is not None:
+            visit.traffic.admit_account(visit, grant.account.id)
         if by_cookie:
             self.handover.give(visit, grant)
         return SignedInAnswer.of(grant).model_dump_json().encode()

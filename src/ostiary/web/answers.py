@@ -44,7 +44,7 @@ class ProblemAnswer(Answer):
 _WORDS = {
     400: "Not strict JSON.",
     401: "Not signed in, or what was shown proves nothing.",
-    403: "From another site's page, or without its CSRF token.",
+    403: "This address is blocked, or the request comes from another site's page, or without its CSRF token.",
     404: "Nothing of the caller's own is there.",
     405: "Not for this method.",
     409: "Taken.",
@@ -56,8 +56,8 @@ _WORDS = {
     431: "The headers are too large.",
     503: "Busy, or not able to answer safely; try again.",
 }
-ALWAYS = (405, 413, 431, 503)
-WITH_BODY = (400, 403, 415, 422)
+ALWAYS = (403, 405, 413, 429, 431, 503)
+WITH_BODY = (400, 415, 422)
 
 
 def refusals(*statuses: int, body: bool = False) -> dict[int | str, dict[str, Any]]:

@@ -18,10 +18,11 @@ from ostiary.web.visit import App, Message, Receive, Scope, Send, Visit
 if TYPE_CHECKING:
     from ostiary.web.lane import Lane
     from ostiary.web.settings import WebSettings
+    from ostiary.web.watch import Watch
 
 log = logging.getLogger(__name__)
 
-Admission = Callable[[], AbstractAsyncContextManager[None]]
+Admission = Callable[[Visit], AbstractAsyncContextManager[None]]
 NONE: Mapping[tuple[str, str], Admission] = {}
 
 
@@ -45,6 +46,7 @@ class Gate:
         settings: Origin, proxies, bounds.
         admissions: What costly requests enter first, by method and path; it
             may raise TooBusy before anything is done for them (D7).
+        watch: Counts requests and turns blocked addresses away.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class Gate:
         lanes: Iterable[Lane],
         settings: WebSettings,
         admissions: Mapping[tuple[str, str], Admission] = NONE,
+        watch: Watch | None = None,
     ) -> None:
         self._app = app
         self._admissions = admissions
+        self._watch = watch
         self._fast_lane = {(lane.method, lane.path): lane for lane in lanes}
         self._lane_methods: dict[str, set[str]] = {}
         for method, path in self._fast_lane:
@@ -79,31 +83,12 @@ class Gate:
             return
         visit = Visit(scope, self._addresses.of(scope))
         scope["ostiary"] = visit
-        dressed = sent = self._dressed(visit, send)
+        sent = self._dressed(visit, send)
         try:
             self._bound(scope, visit)
-            lane = self._exact.get((visit.method, scope.get("raw_path") or b""))
-            if lane is not None:  # the very bytes of the table: nothing to normalise
-                await self._answer_at_once(lane, visit, receive, send)
-                return
-            self._normalise(scope, visit)
-            if self._is_plain_page(scope, visit):
-                await self._to_https(scope, visit, dressed)
-                return
-            if visit.method == "OPTIONS" and b"access-control-request-method" in visit.headers:
-                await self._preflight(dressed)
-                return
-            if visit.method == "HEAD":
-                scope["method"] = "GET"  # RFC 9110 section 9.3.2: as GET, without the content
-                dressed = _without_body(dressed)
-            lane = self._fast_lane.get((scope["method"], visit.path))
-            if lane is not None:
-                await self._answer(lane, visit, receive, dressed)
-            else:
-                visit.lane_methods = self._lane_methods.get(visit.path, frozenset())
-                admission = self._admissions.get((visit.method, visit.path), nullcontext)
-                async with admission():
-                    await self._app(scope, self._bounded(receive), dressed)
+            if self._watch is not None:
+                await self._watch.admit(visit)
+            await self._serve(scope, visit, receive, sent, send)
         except Problem as problem:
             await send_problem(sent, visit, problem)
         except Exception as fault:  # noqa: BLE001 - the last resort (ASVS 16.5.4): nothing leaks, the id is logged
@@ -111,6 +96,33 @@ class Gate:
             log.error("request %s failed: %s at %s", visit.request_id, type(fault).__name__, _place(fault))  # noqa: TRY400
             if not visit.is_answered:  # the framework answers a fault and raises it all the same
                 await send_problem(sent, visit, InternalFault())
+        finally:
+            if self._watch is not None:
+                self._watch.settle(visit)
+
+    async def _serve(self, scope: Scope, visit: Visit, receive: Receive, dressed: Send, send: Send) -> None:
+        lane = self._exact.get((visit.method, scope.get("raw_path") or b""))
+        if lane is not None:  # the very bytes of the table: nothing to normalise
+            await self._answer_at_once(lane, visit, receive, send)
+            return
+        self._normalise(scope, visit)
+        if self._is_plain_page(scope, visit):
+            await self._to_https(scope, visit, dressed)
+            return
+        if visit.method == "OPTIONS" and b"access-control-request-method" in visit.headers:
+            await self._preflight(dressed)
+            return
+        if visit.method == "HEAD":
+            scope["method"] = "GET"  # RFC 9110 section 9.3.2: as GET, without the content
+            dressed = _without_body(dressed)
+        lane = self._fast_lane.get((scope["method"], visit.path))
+        if lane is not None:
+            await self._answer(lane, visit, receive, dressed)
+            return
+        visit.lane_methods = self._lane_methods.get(visit.path, frozenset())
+        admission = self._admissions.get((visit.method, visit.path), nullcontext)
+        async with admission(visit):
+            await self._app(scope, self._bounded(receive), dressed)
 
     async def _answer(self, lane: Lane, visit: Visit, receive: Receive, send: Send) -> None:
         body = await lane.ask(visit, receive)

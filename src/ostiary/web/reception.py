@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ostiary.client.identity import Identity
+from ostiary.core.caller import Caller
 from ostiary.core.errors import Problem, Unavailable
-from ostiary.web.address import ClientAddress
+from ostiary.core.limits import Count, Limit, seconds_until, told
+from ostiary.web.address import ClientAddress, counted
 from ostiary.web.csrf import ForeignOrigin
 from ostiary.web.problems import body_and_headers
 from ostiary.web.visit import Visit
@@ -57,6 +61,22 @@ class NotPermitted(Problem):
     status = 403
 
 
+Spend = Callable[[Caller, Limit, str], Awaitable[Count]]
+
+
+class Rate(Protocol):
+    """A limit that the application has named."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - as in integrations
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def seconds(self) -> int: ...  # noqa: D102
+    @property
+    def per(self) -> Literal["account", "address", "route"]: ...  # noqa: D102
+
+
 class KnownAccount(Protocol):
     """An account as it is now."""
 
@@ -98,8 +118,11 @@ class Reception:
 
     refusals: type[Exception] = Problem
 
-    def __init__(self, guard: Guard, csrf: Csrf, cookies: Cookies, clock: Clock, settings: WebSettings) -> None:
+    def __init__(
+        self, guard: Guard, csrf: Csrf, cookies: Cookies, clock: Clock, settings: WebSettings, spend: Spend
+    ) -> None:
         self._guard = guard
+        self._spend = spend
         self._csrf = csrf
         self._clock = clock
         self._settings = settings
@@ -203,6 +226,24 @@ class Reception:
         """
         if not identity.may(name):
             raise NotPermitted
+
+    async def spend(self, visit: Visit, identity: Identity | None, rate: Rate) -> None:
+        """Count a request on one of the application's own limits (R10).
+
+        An address that is not known (D6) has no counter: it may be everybody's.
+
+        Raises:
+            LimitReached: It is used up; says when it works again.
+        """
+        account_id = identity.id if identity else None
+        address = counted(visit.address) if visit.address else None
+        key = {"account": account_id, "address": address, "route": "*"}[rate.per]
+        if key is None:
+            return
+        limit = Limit(rate.name, rate.number, timedelta(seconds=rate.seconds), per=rate.per)
+        count = await self._spend(visit.caller(account_id), limit, key)
+        wait = seconds_until(count.closes_at, self._clock.now())
+        visit.answers += told(limit, limit.number - count.spent, wait)
 
     def unavailable(self) -> Exception:
         """Return what to answer while the house is not open."""

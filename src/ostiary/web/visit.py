@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ostiary.core.caller import Caller
+
+if TYPE_CHECKING:
+    from ostiary.web.traffic import Traffic
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,13 +31,15 @@ class Visit:
         address: Client address in canonical text, or None where unknown.
         answers: Headers that the answer shall carry whatever shape it takes, such as cookies.
         is_answered: Whether the answer has begun.
+        traffic: Counts this request, if it is one to the house itself.
+        is_counted: Whether it was counted for an account that it has proven.
         lane_methods: What the fast lane answers at this path; the rest of the house says so in `Allow`.
         nonce: For this answer's Content-Security-Policy.
     """
 
     __slots__ = (
         "_cookies", "_nonce", "address", "answers", "device_id", "doubled", "headers", "identity", "is_answered",
-        "lane_methods", "method", "path", "request_id",
+        "is_counted", "lane_methods", "method", "path", "request_id", "traffic",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, address: str | None) -> None:
@@ -51,7 +56,8 @@ class Visit:
         self.address = address
         self.request_id = f"{_process}{next(_numbers):08x}"
         self.answers: list[tuple[bytes, bytes]] = []
-        self.is_answered = False
+        self.is_answered = self.is_counted = False
+        self.traffic: Traffic | None = None
         self.lane_methods: frozenset[str] | set[str] = frozenset()
         self.device_id: str | None = None
         self.identity: Any = None

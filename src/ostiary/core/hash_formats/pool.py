@@ -159,10 +159,14 @@ class HashPool:
                 self._admit(work)
         return cast("T", await self._entered(work))
 
-    async def reserve(self, weight: float) -> _Work:
+    async def reserve(self, weight: float, *, first: bool = False) -> _Work:
         """Return a promise of room, held or refused for as `run` does; to be used by it, or given back.
 
         So whoever is turned away has cost nothing that comes before the hash.
+
+        Args:
+            weight: Of the work to come, in default hashes.
+            first: Waits before all others who wait; where too many do, the last of them makes room.
 
         Raises:
             TooBusy: There is no room, and none came free in time.
@@ -171,7 +175,7 @@ class HashPool:
         loop = asyncio.get_running_loop()
         promise = _Work(None, weight, loop, loop.create_future())
         try:
-            await self._entered(promise)
+            await self._entered(promise, first=first)
         except BaseException:
             self.give_back(promise)
             raise
@@ -184,7 +188,7 @@ class HashPool:
                 self._take(promise)
                 self._admit_held()
 
-    async def _entered(self, work: _Work) -> object:
+    async def _entered(self, work: _Work, *, first: bool = False) -> object:
         loop, timer = work.loop, None
         with self._wake:
             if work.stage is not _Stage.HELD:
@@ -193,8 +197,10 @@ class HashPool:
                 raise Unavailable(retry_after=1)
             elif not self._held and self._has_room():
                 self._admit(work)
-            elif len(self._held) < self.bounds.most_held:
+            elif len(self._held) < self.bounds.most_held or (first and self._turn_last_away()):
                 self._held[work] = None
+                if first:
+                    self._held.move_to_end(work, last=False)
                 timer = loop.call_later(self.bounds.hold, self._give_up, work)
             else:
                 raise self._refusal()
@@ -276,6 +282,15 @@ class HashPool:
     def _unload(self, work: _Work) -> None:
         # Exactly zero when nothing is left, lest the roundings of a million sums keep a door shut.
         self._load = self._load - work.weight if self._queue or self._running or self._promised else 0.0
+
+    def _turn_last_away(self) -> bool:
+        """Refuse whoever came last of those who wait; False if nobody waits."""
+        if not self._held:
+            return False
+        work, _ = self._held.popitem()
+        work.stage = _Stage.DONE
+        work.deliver(None, self._refusal())
+        return True
 
     def _give_up(self, work: _Work) -> None:
         with self._wake:

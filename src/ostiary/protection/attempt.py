@@ -1,0 +1,40 @@
+"""One attempt to sign in, as its protection sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ostiary.core.limits import Spend
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a login attempt has spent, to be settled when its outcome is known.
+
+    Attributes:
+        name: As it was looked up, whoever has it or nobody.
+        account_id: Whom it names, or None.
+        is_known_device: Whether this browser was signed in to that account before, or let in by its owner.
+        may_check: False where the account's own budget is gone though this
+            name's is not: the password must not be checked, and the answer
+            must be that of a wrong one.
+        locks: Whether this attempt, if it fails, is the one that locks the name.
+        is_first: Whether it is the first of this name in its window.
+        failures: Attempts of strangers on this account since its owner last acted, this one left out.
+        forgotten: Counters that a success sets back.
+        given_back: Counters that a success gives one back to.
+        is_last_of_hour: Whether the address has none left in this hour.
+    """
+
+    name: str
+    account_id: str | None
+    is_known_device: bool
+    may_check: bool
+    locks: bool
+    is_first: bool
+    failures: int
+    forgotten: tuple[Spend, ...]
+    given_back: tuple[Spend, ...]
+    is_last_of_hour: bool

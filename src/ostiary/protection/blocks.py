@@ -1,0 +1,251 @@
+"""Blocked networks: kept in every process's memory, so that asking costs no read (R13)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING, Literal
+
+from ostiary.core.clock import Millis, millis
+from ostiary.core.errors import FieldError, InvalidFields
+from ostiary.core.limits import seconds_until
+from ostiary.protection import queries
+from ostiary.protection.errors import AddressBlocked
+from ostiary.web.address import parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ostiary.core.caller import Caller
+    from ostiary.core.clock import Clock
+    from ostiary.core.db import Database, Unit
+    from ostiary.core.signals import Signals
+
+log = logging.getLogger(__name__)
+
+Bars = Literal["everything", "strangers", "unproven"]
+Network = IPv4Network | IPv6Network
+
+EVERYWHERE = "everywhere"
+"""Every network: what the house is on guard against when it is under attack."""
+
+SPRAYED = "password "
+"""Before the digest of a password that is being tried for many names: who brings it owes a proof of work."""
+
+MOST_BLOCKS = 20_000
+"""In memory; the newest count. A network of many addresses is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A network and what is shut to it.
+
+    Attributes:
+        network: In canonical text; or `everywhere`; or a sprayed password's digest.
+        bars: `everything`; `strangers` for signing in, up and the like by
+            browsers that are not known, while sessions go on; `unproven` for
+            the same without a proof of work.
+        reason: In words, for the keeper.
+        expires_at: None until the keeper lifts it.
+    """
+
+    network: str
+    bars: Bars
+    reason: str
+    created_at: Millis
+    expires_at: Millis | None
+
+
+class Blocks:
+    """Which networks are shut out, from what, and until when.
+
+    The view is exact as the change feed is: whoever blocks signals it, and
+    each process reads the list anew before its next answer.
+    """
+
+    def __init__(self, database: Database, signals: Signals, clock: Clock, never: Iterable[str]) -> None:
+        self._database = database
+        self._signals = signals
+        self._clock = clock
+        self._never = tuple(ip_network(text) for text in never)
+        self._heard = self._loaded = 0
+        self._wide: list[tuple[Network, Block]] = []
+        self._exact: dict[str, Block] = {}
+        self._everywhere: Block | None = None
+        signals.on("blocks", self._hear)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the list has changed since it was read."""
+        return self._heard != self._loaded
+
+    async def load(self) -> None:
+        """Read the list; it stays stale for everybody until that has succeeded."""
+        heard = self._heard
+        stored = await self._database.all(queries.BLOCKS, now=self._clock.now(), most=MOST_BLOCKS)
+        wide: list[tuple[Network, Block]] = []
+        exact: dict[str, Block] = {}
+        everywhere = None
+        for row in stored:
+            block = Block(row.network, row.bars, row.reason, row.created_at, row.expires_at)  # type: ignore[arg-type]
+            if row.network == EVERYWHERE:
+                everywhere = block
+                continue
+            if row.network.startswith(SPRAYED):
+                exact[row.network] = block
+                continue
+            network = ip_network(row.network)
+            if network.prefixlen == _counted_bits(network):
+                exact[str(network.network_address)] = block
+            else:
+                wide.append((network, block))
+        self._wide, self._exact, self._everywhere, self._loaded = wide, exact, everywhere, heard
+
+    async def ensure_fresh(self) -> None:
+        """See that the list in memory is the stored one.
+
+        Raises:
+            DatabaseUnavailable: Nobody can say (D14).
+        """
+        if not self._signals.is_fresh():
+            await self._signals.refresh()
+        if self.is_stale:
+            await self.load()
+
+    def find(self, address: str | None, bars: Bars) -> Block | None:
+        """Return the living block that shuts this address out from something, or None.
+
+        An address that nobody knows is in no network.
+        """
+        if not self._exact and not self._wide:
+            return None
+        found = parsed(address) if address else None
+        if found is None:
+            return None
+        narrow = ip_network((found, 32 if found.version == 4 else 64), strict=False)
+        block = self._exact.get(str(narrow.network_address))
+        if block is not None and self._shuts(block, bars):
+            return block
+        for network, wide in self._wide:
+            if network.version == found.version and found in network and self._shuts(wide, bars):
+                return wide
+        return None
+
+    def is_on_guard(self, address: str | None) -> bool:
+        """Return whether strangers from this address owe a proof of work just now."""
+        if self._everywhere is not None and self._shuts(self._everywhere, "unproven"):
+            return True
+        return self.find(address, "unproven") is not None
+
+    def is_sprayed(self, digest: bytes) -> bool:
+        """Return whether the password of this digest is being tried for many names."""
+        block = self._exact.get(SPRAYED + digest.hex())
+        return block is not None and self._shuts(block, "unproven")
+
+    def refuse(self, address: str | None, bars: Bars) -> None:
+        """Refuse an address that is shut out.
+
+        Raises:
+            AddressBlocked: It is; says until when, where there is an end.
+        """
+        block = self.find(address, bars)
+        if block is not None:
+            now = self._clock.now()
+            raise AddressBlocked(retry_after=seconds_until(block.expires_at, now) if block.expires_at else None)
+
+    async def add(
+        self, caller: Caller, network: str, *, reason: str, lifetime: timedelta | None, bars: Bars = "everything"
+    ) -> Block:
+        """Shut a network out; an older block of the same is replaced.
+
+        Args:
+            caller: Who does it.
+            network: Such as `203.0.113.0/24`, one address, or `everywhere`; one IPv6 address stands for its /64.
+            reason: In words.
+            lifetime: None until it is lifted.
+            bars: From what.
+
+        Raises:
+            InvalidFields: It is no network.
+        """
+        async with self._database.unit(caller) as unit:
+            return await self.put(unit, network, reason=reason, lifetime=lifetime, bars=bars)
+
+    async def put(self, unit: Unit, network: str, *, reason: str, lifetime: timedelta | None, bars: Bars) -> Block:
+        """As `add`, as part of a unit.
+
+        Raises:
+            InvalidFields: It is no network.
+        """
+        expires_at = unit.now + millis(lifetime) if lifetime is not None else None
+        block = Block(_canonical(network), bars, reason, unit.now, expires_at)
+        await unit.run(
+            queries.PUT_BLOCK, network=block.network, bars=bars, reason=reason, created_at=unit.now,
+            expires_at=expires_at,
+        )  # fmt: skip
+        unit.note(
+            "network.blocked", bars=bars, reason=reason, expires_at=expires_at, private={"network": block.network}
+        )
+        unit.signal("blocks", block.network)
+        return block
+
+    async def remove(self, caller: Caller, network: str) -> bool:
+        """Let a network in again; False if it was not blocked."""
+        which = _canonical(network)
+        async with self._database.unit(caller) as unit:
+            removed = await unit.run(queries.DROP_BLOCK, which=which)
+            if removed:
+                unit.note("network.unblocked", private={"network": which})
+                unit.signal("blocks", which)
+            return bool(removed)
+
+    async def listed(self) -> list[Block]:
+        """Return every living block, the newest first."""
+        rows = await self._database.all(queries.BLOCKS, now=self._clock.now(), most=MOST_BLOCKS)
+        return [Block(row.network, row.bars, row.reason, row.created_at, row.expires_at) for row in rows]  # type: ignore[arg-type]
+
+    def is_spared(self, address: str) -> bool:
+        """Return whether an address is never blocked by itself: the setting `never_blocked`."""
+        found = parsed(address)
+        return found is None or any(found.version == net.version and found in net for net in self._never)
+
+    async def prune(self) -> int:
+        """Delete blocks that are over."""
+        return await self._database.run(queries.PRUNE_BLOCKS, before=self._clock.now())
+
+    def _shuts(self, block: Block, bars: Bars) -> bool:
+        if block.expires_at is not None and block.expires_at <= self._clock.now():
+            return False
+        return block.bars == bars or (block.bars == "everything" and bars == "strangers")
+
+    def _hear(self, _: str) -> None:
+        self._heard += 1
+
+
+def _counted_bits(network: Network) -> int:
+    return 32 if network.version == 4 else 64
+
+
+def _canonical(text: str) -> str:
+    """Return the one spelling of a network.
+
+    Raises:
+        InvalidFields: It is none.
+    """
+    text = text.strip()
+    if _is_no_network(text):
+        return text
+    try:
+        address = parsed(text) if "/" not in text else None
+        if address is not None:
+            return str(ip_network((address, 32 if address.version == 4 else 64), strict=False))
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        error = FieldError("network", "Give a network such as 203.0.113.0/24, or an address.", "network")
+        raise InvalidFields(errors=(error,)) from None
+
+
+def _is_no_network(text: str) -> bool:
+    return text == EVERYWHERE or text.startswith(SPRAYED)

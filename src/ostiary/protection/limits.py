@@ -1,0 +1,67 @@
+"""The one table of named limits (R10): what is counted, for whom, how often, and for how long the door is shut."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ostiary.core.limits import Limit
+
+if TYPE_CHECKING:
+    from ostiary.protection.settings import ProtectionSettings
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+FOR_GOOD = timedelta(days=3650)
+"""Until it is forgotten by an act of the owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every named limit of a house; `docs/reference/limits.md` is made of it."""
+
+    by_minute: Limit
+    by_hour: Limit
+    by_name: Limit
+    by_account: Limit
+    by_device: Limit
+    proven: Limit
+    in_all: Limit
+    nobody_in_all: Limit
+    signups: Limit
+    letters: Limit
+    rechecks: Limit
+    weighings: Limit
+    spray_pair: Limit
+    spraying: Limit
+    stuffing: Limit
+    anonymous: Limit
+    signed_in: Limit
+
+    @classmethod
+    def of(cls, settings: ProtectionSettings) -> Limits:
+        """Return the table with the numbers of these settings."""
+        lock = {"window": settings.failures_forgotten, "penalty": settings.lockout}
+        return cls(
+            by_minute=Limit("login.address.minute", settings.login_failures_per_minute, MINUTE),
+            by_hour=Limit("login.address.hour", settings.login_failures_per_hour, HOUR),
+            by_name=Limit("login.name", settings.lockout_failures, **lock, per="name"),
+            by_account=Limit("login.account", settings.lockout_failures, **lock, per="account"),
+            by_device=Limit("login.device", settings.lockout_failures, **lock, per="device"),
+            proven=Limit("login.proven", settings.proven_failures, HOUR, per="account"),
+            in_all=Limit("login.total", settings.most_failures, FOR_GOOD, per="account"),
+            # A name of nobody is counted as well, by the same statement; but not for years.
+            nobody_in_all=Limit("login.total", settings.most_failures, HOUR, per="name"),
+            signups=Limit("signup.address", settings.signups_per_hour, HOUR),
+            letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
+            rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
+            weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),
+            spray_pair=Limit("spray.pair", 1, HOUR, per="password"),
+            spraying=Limit("spray.password", settings.spraying_names, HOUR, per="password"),
+            stuffing=Limit("stuffing.names", settings.stuffing_names, timedelta(minutes=10), per="everybody"),
+            anonymous=Limit("anonymous", settings.anonymous_per_minute, MINUTE),
+            signed_in=Limit("signed-in", settings.signed_in_per_minute, MINUTE, per="account"),
+        )
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
+        yield from astuple(self)
