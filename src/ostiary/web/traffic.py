@@ -56,7 +56,7 @@ class Meter:
         answers.append(self._policy)
         answers.append((b"ratelimit", b'"%b";r=%d;t=%d' % (self._name, left, seconds)))
 
-    def note(self, key: str) -> None:
+    def count(self, key: str) -> None:
         """Count one that is answered already."""
         self._count(key, self._clock.now())
 
@@ -109,7 +109,7 @@ class Traffic:
     def note_stranger(self, visit: Visit) -> None:
         """Count a request whose credential proved nothing."""
         if visit.address is not None:
-            self._anonymous.note(counted(visit.address))
+            self._anonymous.count(counted(visit.address))
 
     def is_spent(self, visit: Visit) -> bool:
         """Return whether this address may show credentials only that prove something."""
