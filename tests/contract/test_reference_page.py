@@ -14,7 +14,7 @@ from tests.house import API, PASSWORD
 from ostiary.accounts import Account
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
-ALWAYS = {"405", "413", "431", "503"}
+ALWAYS = {"403", "405", "413", "429", "431", "503"}
 
 
 def table(heading: str) -> list[list[str]]:

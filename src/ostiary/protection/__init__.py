@@ -1,6 +1,5 @@
 """Named limits, lockout, blocked networks, and attacks that are seen across accounts."""
 
-from ostiary.core.limits import LimitReached
 from ostiary.protection.attacks import Attacks
 from ostiary.protection.attempt import Attempt
 from ostiary.protection.blocks import Block, Blocks
@@ -17,7 +16,6 @@ __all__ = [
     "Attempt",
     "Block",
     "Blocks",
-    "LimitReached",
     "Limits",
     "Locked",
     "Presence",
