@@ -51,7 +51,7 @@ LIMITS = {
     "letters.mailbox": ("letters that strangers can cause", "", "no letter", "letters_per_hour"),
     "recheck.account": ("wrong passwords inside a session", "", "429", "rechecks"),
     "weighing.address": ("passwords weighed", "by each process", "429", "weighings_per_minute"),
-    "spray.pair": ("the same wrong password for the same name", "with a name", "not counted twice below", "spraying_names"),
+    "spray.pair": ("one wrong password for one name", "with a name", "not counted twice below", "spraying_names"),
     "spray.password": ("names that one wrong password was tried for", "", "on guard: 429", "spraying_names"),
     "stuffing.names": (
         "names that fail at first, less those that succeed", "", "on guard: 429", "stuffing_names",
