@@ -33,6 +33,7 @@ from ostiary.migrations import migrate
 from ostiary.passwords import PasswordPolicy, Passwords
 from ostiary.protection import Protection
 from ostiary.registration import Registration
+from ostiary.risk import NoPlaces, Risk
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
 from ostiary.web.cookies import Cookies
@@ -96,6 +97,7 @@ class Ostiary:
         self.sessions = Sessions(self.database, self.accounts, self.macs, self.minter, settings.sessions)
 
         self.protection = Protection(self.database, self.limiter, self.macs, settings.protection)
+        self.risk = Risk(self.account_keys, NoPlaces(), settings.risk)
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
             PasswordPolicy(settings.passwords, settings.web.product_name),
@@ -215,6 +217,7 @@ class Ostiary:
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
         every(timedelta(minutes=5), "counters", self.protection.prune)
         every(timedelta(hours=6), "sessions", self.sessions.prune)
+        every(timedelta(minutes=5), "bad networks", self.risk.tend)
 
     def _limiter(self) -> Limiter:
         where = self.settings.protection.counters
