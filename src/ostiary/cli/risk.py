@@ -21,7 +21,7 @@ PROGRESS_EVERY = 10_000
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Span(click.ParamType):
+class Span(click.ParamType[timedelta]):
     """A length of time such as `30d`, `12h` or `90m`."""
 
     name = "span"
