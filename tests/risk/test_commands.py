@@ -51,7 +51,7 @@ def test_a_verdict_is_explained(kept: Kept) -> None:
     said = kept.said("explain", kept.tokyo)
     assert "Decided then: challenge, score 85" in said
     assert "First sign-in from Japan; so far Germany (1)." in said
-    assert "+35  travel.impossible" in said
+    assert "+30  travel.impossible" in said
     assert "85  score; notify from 20, challenge from 50, deny from 100" in said
     assert "Action: challenge" in said
     assert 'network          "203.0.113.0/24"' in said
@@ -77,7 +77,7 @@ def test_of_an_erased_account_only_the_verdict_is_told(kept: Kept) -> None:
     assert CliRunner().invoke(ostiary, ["user", "delete", "mira", "--yes", "--data", str(kept.folder)]).exit_code == 0
     said = kept.said("explain", kept.tokyo)
     assert "The account is erased" in said
-    assert "travel.impossible +35" in said
+    assert "travel.impossible +30" in said
     assert "Japan" not in said
     assert "203.0.113" not in said
 

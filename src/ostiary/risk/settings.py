@@ -20,15 +20,15 @@ class Weights(BaseModel):
 
     new_device: int = Field(20, ge=0, le=_MOST, description="A browser that never signed in to this account.")
     known_device: int = Field(
-        20,
+        15,
         ge=0,
         le=_MOST,
         description="Taken off for a known browser, but never off a rule on countries.",
     )
     first_signin: int = Field(0, ge=0, le=_MOST, description="Nothing is known of this account's habits yet.")
     new_network: int = Field(5, ge=0, le=_MOST, description="A network it was never used from.")
-    new_country: int = Field(25, ge=0, le=_MOST, description="A country it was never used from.")
-    impossible_travel: int = Field(35, ge=0, le=_MOST, description="Farther from the last sign-in than one can travel.")
+    new_country: int = Field(30, ge=0, le=_MOST, description="A country it was never used from.")
+    impossible_travel: int = Field(30, ge=0, le=_MOST, description="Farther from the last sign-in than one can travel.")
     unusual_hour: int = Field(10, ge=0, le=_MOST, description="An hour at which it is hardly ever used.")
     guessing: int = Field(15, ge=0, le=_MOST, description="Strangers tried many passwords on it lately.")
     under_review: int = Field(30, ge=0, le=_MOST, description="The account is under review.")

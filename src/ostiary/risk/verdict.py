@@ -17,6 +17,9 @@ Action = Literal["allow", "notify", "challenge", "deny"]
 ACTIONS: tuple[Action, ...] = ("allow", "notify", "challenge", "deny")
 """From the mildest to the strictest."""
 
+FASTEST_TOLD = 10_000
+"""Kilometres an hour; beyond, the figure says nothing more to a person."""
+
 
 class Reason(msgspec.Struct, frozen=True):
     """One finding.
@@ -110,7 +113,7 @@ def _of_place(facts: Facts, policy: Policy) -> Iterator[Reason]:
             yield Reason(
                 "travel.impossible", weights.impossible_travel,
                 f"{facts.distance_km:,.0f} km from the sign-in {_ago(facts.hours_since)} before, "
-                f"which is {facts.speed_kmh:,.0f} km an hour.",
+                f"which is {_speed(facts.speed_kmh)} km an hour.",
             )  # fmt: skip
     share = facts.hour_share if facts.signins >= policy.hours_learned else None
     if share is not None and share < policy.unusual_hour:
@@ -156,6 +159,10 @@ def _of_rules(facts: Facts, policy: Policy) -> Iterator[Reason]:
 def _counted(countries: dict[str, int]) -> str:
     often = sorted(countries.items(), key=lambda pair: (-pair[1], pair[0]))
     return ", ".join(f"{country_name(code)} ({count})" for code, count in often)
+
+
+def _speed(kmh: float) -> str:
+    return f"{kmh:,.0f}" if kmh < FASTEST_TOLD else f"more than {FASTEST_TOLD:,}"
 
 
 def _ago(hours: float) -> str:
