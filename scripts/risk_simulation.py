@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ostiary.risk import ACTIONS, Action, Facts, Policy, assess
-from ostiary.risk.baseline import HOUR_MS, NOTHING, Baseline, learned
+from ostiary.risk.baseline import HOUR_MS, NOTHING, Baseline
 from ostiary.risk.facts import Signs, gather
+from ostiary.risk.learning import learned
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "explanation" / "risk-figures.svg"
 SEED = 20_261

@@ -6,19 +6,9 @@ import pytest
 from tests.risk.world import BERLIN, Atlas
 
 from ostiary.risk import Facts
-from ostiary.risk.baseline import (
-    HALF_LIFE_MS,
-    HOUR_MS,
-    MOST_COUNTRIES,
-    MOST_NETWORKS,
-    NOTHING,
-    Baseline,
-    learned,
-    packed,
-    share_of_hour,
-    unpacked,
-)
+from ostiary.risk.baseline import HOUR_MS, NOTHING, Baseline, packed, share_of_hour, unpacked
 from ostiary.risk.facts import Signs, gather
+from ostiary.risk.learning import HALF_LIFE_MS, MOST_COUNTRIES, MOST_NETWORKS, learned
 
 MONDAY = 1_790_000_000_000 // (24 * HOUR_MS) * 24 * HOUR_MS
 DAY = 24 * HOUR_MS

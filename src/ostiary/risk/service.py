@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ostiary.core.crypto import Unsealable
 from ostiary.risk import queries
-from ostiary.risk.baseline import NOTHING, Baseline, learned, packed, unpacked
+from ostiary.risk.baseline import NOTHING, Baseline, packed, unpacked
 from ostiary.risk.facts import Signs, gather
+from ostiary.risk.learning import learned
 from ostiary.risk.networks import BadNetworks
 from ostiary.risk.verdict import Assessment, assess
 
