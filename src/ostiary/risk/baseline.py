@@ -33,7 +33,6 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         countries: Weight of each country.
         hours: Weight of each hour of the day in UTC; empty before the first sign-in.
         last: The last place, or None.
-        last_network: Of the last sign-in: a script that repeats itself there counts once an hour.
     """
 
     version: int
@@ -44,7 +43,6 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     countries: dict[str, float] = {}
     hours: tuple[float, ...] = ()
     last: Spot | None = None
-    last_network: str | None = None
 
 
 NOTHING = Baseline(version=VERSION, signins=0, learned_at=0)
