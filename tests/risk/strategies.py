@@ -27,11 +27,9 @@ def _policies(draw: st.DrawFn) -> Policy:
     weights = {name: draw(st.integers(0, 300)) for name in Weights.model_fields}
     notify, challenge, deny = sorted(draw(st.lists(st.integers(1, 500), min_size=3, max_size=3)))
     weights["refused_country"] = draw(st.integers(deny, 1000))
-    refused = draw(st.frozensets(COUNTRIES, max_size=2))
-    only = draw(st.frozensets(COUNTRIES, max_size=3)) - refused
     return Policy(
         weights=Weights(**weights), thresholds=Thresholds(notify=notify, challenge=challenge, deny=deny),
-        refused_countries=tuple(refused), only_countries=tuple(only), travel_speed=draw(st.floats(100, 100_000)),
+        travel_speed=draw(st.floats(100, 100_000)),
         travel_distance=draw(st.floats(0, 20_000)), hours_learned=draw(st.integers(1, 100)),
         unusual_hour=draw(st.floats(0, 1)), many_failures=draw(st.integers(1, 50)),
     )  # fmt: skip

@@ -56,7 +56,7 @@ async def test_a_journey_of_an_account_through_the_default_policy(house: Ostiary
     assert stolen.reasons[3].code == "travel.impossible"
     assert session_id
 
-    refused, session_id = await sign_in(house, risk_of(house, refused_countries=["JP"]), account_id, caller_at(TOKYO))
+    refused, session_id = await sign_in(house, risk_of(house, "JP"), account_id, caller_at(TOKYO))
     assert (refused.action, session_id) == ("deny", None)
     assert await learned_signins(house, account_id) == 4, "what was refused teaches nothing"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from tests.risk.strategies import FACTS, POLICIES
 from tests.risk.world import codes
 
@@ -84,24 +84,9 @@ def test_reasons_are_sentences_for_a_person() -> None:
 
 def test_a_known_browser_takes_off_what_there_is_and_never_from_a_rule() -> None:
     assert codes(assess(facts({"network_seen": False}), Policy())) == {"network.new": 5, "device.known": -5}
-    refused = assess(facts(), Policy(refused_countries=("DE",)))
+    refused = assess(facts({"country_refused": True}), Policy())
     assert codes(refused) == {"country.refused": 100}
     assert refused.reasons[0].words == "Sign-ins from Germany are refused by a rule."
-
-
-@pytest.mark.parametrize(
-    ("country", "policy", "action"),
-    [
-        ("DE", {"refused_countries": ("DE",)}, "deny"),
-        ("AT", {"refused_countries": ("DE",)}, "allow"),
-        (None, {"refused_countries": ("DE",)}, "allow"),
-        ("DE", {"only_countries": ("DE", "AT")}, "allow"),
-        ("CH", {"only_countries": ("DE", "AT")}, "deny"),
-        (None, {"only_countries": ("DE", "AT")}, "challenge"),
-    ],
-)
-def test_rules_on_countries(country: str | None, policy: dict[str, Any], action: str) -> None:
-    assert assess(facts({"country": country, "countries": {}}), Policy(**policy)).action == action
 
 
 def test_an_hour_is_unusual_only_after_twenty_sign_ins() -> None:
@@ -119,6 +104,7 @@ def test_a_short_way_is_no_journey_however_fast() -> None:
     assert codes(assess(facts(short), Policy())) == {}
 
 
+@settings(deadline=None)
 @given(FACTS, POLICIES)
 def test_recorded_facts_get_the_same_verdict_again(seen: Facts, policy: Policy) -> None:
     live = assess(seen, policy)
@@ -129,6 +115,7 @@ def test_recorded_facts_get_the_same_verdict_again(seen: Facts, policy: Policy) 
     assert again.details() == live.details()
 
 
+@settings(deadline=None)
 @given(FACTS, POLICIES)
 def test_the_weights_sum_up_to_the_score_and_the_score_decides(seen: Facts, policy: Policy) -> None:
     found = assess(seen, policy)
@@ -139,6 +126,7 @@ def test_the_weights_sum_up_to_the_score_and_the_score_decides(seen: Facts, poli
     assert found.action == ACTIONS[sum(found.score >= step for step in (steps.notify, steps.challenge, steps.deny))]
 
 
+@settings(deadline=None)
 @given(FACTS, POLICIES)
 def test_a_threat_or_a_strange_browser_never_makes_it_milder(seen: Facts, policy: Policy) -> None:
     before = assess(seen, policy).score
@@ -146,11 +134,10 @@ def test_a_threat_or_a_strange_browser_never_makes_it_milder(seen: Facts, policy
         {"known_device": False}, {"under_review": True}, {"breached": True}, {"bad_network": True},
         {"under_attack": True}, {"country_refused": True}, {"failures": seen.failures + 50},
     ):  # fmt: skip
-        if worse == {"country_refused": True} and seen.country is None and policy.only_countries:
-            continue  # a rule on an unknown country gives way to the rule that refuses it
         assert assess(msgspec.structs.replace(seen, **worse), policy).score >= before
 
 
+@settings(deadline=None)
 @given(FACTS, POLICIES)
 def test_what_stands_in_clear_tells_nothing_personal(seen: Facts, policy: Policy) -> None:
     details = assess(seen, policy).details()

@@ -35,13 +35,19 @@ class Atlas:
         TOKYO: Where("JP", 35.68, 139.69, 64504, 20),
     }
 
+    def __init__(self, *refused: str) -> None:
+        self._refused = refused
+
     def find(self, address: str | None) -> Where | None:
         return self.known.get(address or "")
 
+    def refuses(self, place: Where | None) -> bool:
+        return place is not None and place.country in self._refused
 
-def risk_of(house: Ostiary, **policy: object) -> Risk:
-    """Return a judge over a house's own keys, who knows the atlas."""
-    return Risk(house.account_keys, Atlas(), RiskSettings.model_validate(policy))
+
+def risk_of(house: Ostiary, *refused: str) -> Risk:
+    """Return a judge over a house's own keys, who knows the atlas and refuses some countries."""
+    return Risk(house.account_keys, Atlas(*refused), RiskSettings())
 
 
 def caller_at(address: str, device_id: str | None = None) -> Caller:

@@ -39,7 +39,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         hour: Of the day, in UTC.
         hour_share: Share of the account's sign-ins in this hour, smoothed; None at the first.
         failures: Wrong passwords of strangers for this account lately.
-        country_refused: A rule outside the policy refuses the country.
+        country_refused: A rule on places refuses the country.
     """
 
     version: int

@@ -38,7 +38,7 @@ class Outcome(msgspec.Struct):
         examples: The newest few of each change, by `was>becomes`.
         refused_by_mistake: Accepted, never disowned, and now denied.
         challenged_by_mistake: The same, and now challenged though they were not before.
-        disowned: Accepted, and disowned by their owners.
+        disowned: Accepted on an unknown browser, and disowned by their owners within a week.
         disowned_stopped: Of these, how many would be challenged or denied.
     """
 
@@ -60,7 +60,7 @@ async def replay(
     records: Records, policy: Policy, *, since: Millis = 0, account_id: str | None = None,
     progress: Progress | None = None,
 ) -> Outcome:  # fmt: skip
-    """Judge recorded sign-ins by a policy; in memory stay counts, a few examples, and the ids of disowned sessions.
+    """Judge recorded sign-ins by a policy; in memory stay counts, a few examples, and who disowned what.
 
     Args:
         records: Where they are read.
@@ -78,7 +78,7 @@ async def replay(
             outcome.unreadable += not recorded.is_erased
             continue
         anew = assess(recorded.facts, policy, named=named)
-        _count(outcome, recorded, anew, is_disowned=recorded.session_id in disowned)
+        _count(outcome, recorded, anew, is_disowned=recorded.is_among(disowned))
     return outcome
 
 

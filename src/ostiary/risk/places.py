@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import asin, cos, radians, sin, sqrt
-from typing import Protocol
+from typing import Any, Protocol
 
 EARTH_KM = 6371.0
 USUAL_RADIUS_KM = 50.0
@@ -41,6 +41,10 @@ class Places(Protocol):
         """Return what is known of an address, or None."""
         ...
 
+    def refuses(self, place: Any) -> bool:  # noqa: ANN401 - what its own `find` returned, or None
+        """Return whether a rule keeps out who comes from there (R14)."""
+        ...
+
 
 class NoPlaces:
     """Where no database of places is configured."""
@@ -48,6 +52,10 @@ class NoPlaces:
     def find(self, address: str | None) -> Place | None:
         """Return None."""
         return None
+
+    def refuses(self, place: Any) -> bool:  # noqa: ANN401
+        """Return False: where nothing is known, nothing is refused."""
+        return False
 
 
 def distance_km(here: tuple[float, float], there: tuple[float, float]) -> float:

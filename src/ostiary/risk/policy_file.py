@@ -50,16 +50,9 @@ def _write(lines: list[str], section: str, model: BaseModel, names: Any) -> None
     fields = type(model).model_fields
     plain = [name for name in names if not isinstance(getattr(model, name), BaseModel)]
     lines.append(f"[{section}]")
-    lines += [f"{name} = {_value(getattr(model, name))}  # {fields[name].description}" for name in plain]
+    lines += [f"{name} = {getattr(model, name)!r}  # {fields[name].description}" for name in plain]
     for name in names:
         below = getattr(model, name)
         if isinstance(below, BaseModel):
             lines.append("")
             _write(lines, f"{section}.{name}", below, type(below).model_fields)
-
-
-def _value(value: object) -> str:
-    """Return a number or a list of country codes as TOML."""
-    if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
-    return repr(value)

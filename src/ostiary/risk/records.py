@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 
 ACCEPTED, REFUSED = "login.succeeded", "login.refused"
-DISOWNED = "session.disowned"
-"""Written when an owner says that a sign-in was not theirs; its session is the sign-in's."""
+DISOWNED = "account.disowned"
+"""Written when an owner says, by the link in a letter, that it was not them."""
+
+DISOWNED_WITHIN: Millis = 7 * 24 * 3_600_000
+"""How long such a link works: what was accepted so long before is meant."""
 
 PAGE = 500
 _PLACE = re.compile(r"(?:(?P<at>\d{1,18}):)?(?P<strand>\d{1,9}):(?P<position>\d{1,18})")
@@ -62,6 +65,12 @@ class Recorded(msgspec.Struct, frozen=True):
         """Whether it started a session."""
         return self.action == ACCEPTED
 
+    def is_among(self, disowned: dict[str, list[Millis]]) -> bool:
+        """Return whether its owner, says `Records.disowned`, meant this one: accepted, and on an unknown browser."""
+        is_strange = self.was_accepted and self.facts is not None and not self.facts.known_device
+        times = disowned.get(self.account_id or "", ()) if is_strange else ()
+        return any(self.at <= told <= self.at + DISOWNED_WITHIN for told in times)
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -82,12 +91,12 @@ class Records:
                 if found := recorded_in(line):
                     yield found
 
-    async def disowned(self, since: Millis = 0, account_id: str | None = None) -> set[str]:
-        """Return the sessions of which their owners said that they were not theirs."""
-        return {
-            line.session_id async for line in self._lines(DISOWNED, since=since, account_id=account_id)
-            if line.session_id
-        }  # fmt: skip
+    async def disowned(self, since: Millis = 0, account_id: str | None = None) -> dict[str, list[Millis]]:
+        """Return when owners said that it was not them, by account."""
+        found: dict[str, list[Millis]] = {}
+        async for line in self._lines(DISOWNED, since=since, account_id=account_id):
+            found.setdefault(line.account_id or "", []).append(line.at)
+        return found
 
     async def find(self, identity: str, progress: Progress | None = None) -> Recorded | None:
         """Return the judged sign-in that a request id, a session id or a place in the journal names, or None.

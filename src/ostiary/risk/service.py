@@ -43,7 +43,7 @@ class Risk:
 
     async def look(
         self, unit: Unit, caller: Caller, account_id: str, *, known_device: bool, failures: int = 0,
-        under_review: bool = False, breached: bool = False, under_attack: bool = False, country_refused: bool = False,
+        under_review: bool = False, breached: bool = False, under_attack: bool = False,
     ) -> Assessment:  # fmt: skip
         """Return the verdict on a sign-in whose password was right; writes nothing about it.
 
@@ -58,17 +58,17 @@ class Risk:
             under_review: Whether the account is under review.
             breached: Whether the password is in a published leak.
             under_attack: Whether the server is.
-            country_refused: Whether a rule outside the policy refuses the country.
         """
         version, baseline = await self._habits(unit, account_id)
         if version is not None and baseline is NOTHING:
             unit.note("habits.broken", account_id)  # edited in the database, or written by a later version
+        place = self._places.find(caller.address)
         signs = Signs(
             known_device=known_device, failures=failures, under_review=under_review, breached=breached,
             bad_network=caller.address in self._bad_networks, under_attack=under_attack,
-            country_refused=country_refused,
+            country_refused=self._places.refuses(place),
         )  # fmt: skip
-        facts = gather(unit.now, caller.address, self._places.find(caller.address), baseline, signs)
+        facts = gather(unit.now, caller.address, place, baseline, signs)
         return assess(facts, self.policy, named=self._policy_name)
 
     async def learn(self, unit: Unit, account_id: str, assessment: Assessment) -> bool:

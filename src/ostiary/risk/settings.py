@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _MOST = 1000
 
 
@@ -35,9 +33,8 @@ class Weights(BaseModel):
     breached_password: int = Field(15, ge=0, le=_MOST, description="Its password is in a published leak.")
     bad_network: int = Field(40, ge=0, le=_MOST, description="An address on the list of known-bad networks.")
     under_attack: int = Field(10, ge=0, le=_MOST, description="The server is under attack.")
-    refused_country: int = Field(100, ge=1, le=_MOST, description="A country that a rule refuses.")
-    unknown_country: int = Field(
-        50, ge=0, le=_MOST, description="Nobody knows the country, and `only_countries` names some."
+    refused_country: int = Field(
+        100, ge=1, le=_MOST, description="A country that a rule on places refuses; at least `deny`."
     )
 
 
@@ -64,12 +61,6 @@ class Policy(BaseModel):
 
     weights: Weights = Field(default_factory=Weights, description="What each finding adds to the score.")
     thresholds: Thresholds = Field(default_factory=Thresholds, description="From which score on what is done.")
-    refused_countries: tuple[str, ...] = Field(
-        (), description="Countries, as two letters of ISO 3166-1, from which nobody may sign in."
-    )
-    only_countries: tuple[str, ...] = Field(
-        (), description="If any are named: the only countries from which one may sign in."
-    )
     travel_speed: float = Field(
         1000.0, ge=100, le=100_000, description="Kilometres an hour above which travel is impossible."
     )
@@ -85,20 +76,10 @@ class Policy(BaseModel):
     )
     many_failures: int = Field(5, ge=1, le=10_000, description="Wrong passwords of strangers that count as guessing.")
 
-    @field_validator("refused_countries", "only_countries")
-    @classmethod
-    def _countries(cls, named: tuple[str, ...]) -> tuple[str, ...]:
-        codes = tuple(sorted({code.upper() for code in named}))
-        if wrong := [code for code in codes if not _COUNTRY.fullmatch(code)]:
-            raise ValueError(f"{', '.join(wrong)}: a country is two letters, such as DE")
-        return codes
-
     @model_validator(mode="after")
     def _refuses(self) -> Self:
         if self.weights.refused_country < self.thresholds.deny:
             raise ValueError("weights.refused_country must reach thresholds.deny: a refused country is refused")
-        if both := set(self.refused_countries) & set(self.only_countries):
-            raise ValueError(f"{', '.join(sorted(both))} cannot be refused and among the only ones allowed")
         return self
 
     def fingerprint(self) -> str:

@@ -141,19 +141,9 @@ def _of_threats(facts: Facts, policy: Policy) -> Iterator[Reason]:
 
 
 def _of_rules(facts: Facts, policy: Policy) -> Iterator[Reason]:
-    weights, country = policy.weights, facts.country
-    refused = country in policy.refused_countries
-    if country is not None and policy.only_countries:
-        refused |= country not in policy.only_countries
-    if facts.country_refused or refused:
-        where = "this country" if country is None else country_name(country)
-        yield Reason("country.refused", weights.refused_country, f"Sign-ins from {where} are refused by a rule.")
-    elif country is None and policy.only_countries:
-        # Not refused: a gap in the database of places must not shut everybody out (D14: places degrade).
-        yield Reason(
-            "country.unknown", weights.unknown_country,
-            "Nobody knows which country the address is in, and only some are allowed.",
-        )  # fmt: skip
+    if facts.country_refused:
+        where = "unknown places" if facts.country is None else country_name(facts.country)
+        yield Reason("country.refused", policy.weights.refused_country, f"Sign-ins from {where} are refused by a rule.")
 
 
 def _counted(countries: dict[str, int]) -> str:
