@@ -13,6 +13,8 @@ JOURNAL_ENTRIES = {
     "address.proof_refused": "A confirmation link was unknown, used, too old, or its claim was gone.",
     "address.proven": "The link in the letter was used: the address is the account's own.",
     "attempt.refused": "A limit or the lockout refused before anything was checked; `reason` is the problem's slug.",
+    "habits.broken": "What was learned about an account's sign-ins was edited, or a later version wrote it.",
+    "habits.forgotten": "What was learned about an account's sign-ins was dropped; it is learned anew.",
     "journal.break_found": "The house had to go on from an end that is not its own; `what` says which part.",
     "device.welcomed": "An owner let this browser in by the link of a letter: it counts as known.",
     "key.killed": "The keeper destroyed a key at once.",

@@ -19,6 +19,7 @@ from ostiary.keys.settings import KeySettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passwords.policy import PasswordSettings
 from ostiary.protection.settings import ProtectionSettings
+from ostiary.risk.settings import RiskSettings
 from ostiary.sessions.settings import SessionSettings
 from ostiary.web.settings import WebSettings
 
@@ -56,6 +57,7 @@ class Settings(BaseModel):
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
+    risk: RiskSettings = Field(default_factory=RiskSettings, description="How sign-ins are judged, and what follows.")
     mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
     outbound: OutboundSettings = Field(
         default_factory=OutboundSettings, description="Where the house may go by itself, and for how long."

@@ -33,6 +33,7 @@ from ostiary.migrations import migrate
 from ostiary.passwords import PasswordPolicy, Passwords
 from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.registration import Registration
+from ostiary.risk import NoPlaces, Risk
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
 from ostiary.web.cookies import Cookies
@@ -104,6 +105,7 @@ class Ostiary:
         limits = self.protection.limits
         self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
         self.presence = Presence(self.database, self.traffic.share_among)
+        self.risk = Risk(self.account_keys, NoPlaces(), settings.risk)
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
             PasswordPolicy(settings.passwords, settings.web.product_name),
@@ -228,6 +230,7 @@ class Ostiary:
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)
         every(timedelta(hours=6), "sessions", self.sessions.prune)
+        every(timedelta(minutes=5), "bad networks", self.risk.tend)
 
     def _limiter(self) -> Limiter:
         where = self.settings.protection.counters

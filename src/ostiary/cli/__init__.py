@@ -17,6 +17,7 @@ COMMANDS = {
     "journal": ("ostiary.cli.journal", "journal", "Verify and read the journal."),
     "key": ("ostiary.cli.keys", "key", "List, rotate and kill keys."),
     "migrate": ("ostiary.cli.migrate", "migrate", "Bring the database up to date."),
+    "risk": ("ostiary.cli.risk", "risk", "Explain verdicts on sign-ins, and try out another policy."),
     "serve": ("ostiary.cli.serve", "serve", "Run the server."),
     "session": ("ostiary.cli.sessions", "session", "List and revoke sessions."),
     "user": ("ostiary.cli.users", "user", "Add, show, change and delete accounts."),

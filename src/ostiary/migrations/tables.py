@@ -5,6 +5,7 @@ from __future__ import annotations
 import ostiary.keys.models
 import ostiary.passwords.models
 import ostiary.protection.models
+import ostiary.risk.models
 import ostiary.sessions.models  # noqa: F401 - imported for their tables
 from ostiary.accounts.models import add_partial_indexes
 from ostiary.core.tables import metadata
