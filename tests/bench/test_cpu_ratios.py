@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROUNDS = 3
+ATTEMPTS = 4
 ROOM = 1.25
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="CPU time of a process is read from /proc"),
     pytest.mark.xdist_group("bench"),
+    pytest.mark.quiet,
 ]
 
 
@@ -34,12 +36,16 @@ def test_no_request_costs_a_quarter_more_than_recorded(tmp_path: Path) -> None:
     recorded = json.loads(RECORDED.read_text())["cpu_over_floor"]
     assert recorded.keys() == set(GUARDED)
 
-    found = requests.take_turns(tmp_path, rounds=ROUNDS, window=1)
-
-    assert {kind: turns.errors for kind, turns in found.turns.items()} == dict.fromkeys(requests.KINDS, 0)
-    # The best round: whatever else this machine does can only add to it.
-    best = {kind: min(found.cpu_ratios(kind)) for kind in GUARDED}
-    dearer = {kind: (ratio, recorded[kind]) for kind, ratio in best.items() if ratio > ROOM * recorded[kind]}
+    best = dict.fromkeys(GUARDED, float("inf"))
+    dearer: dict[str, tuple[float, float]] = {}
+    for attempt in range(ATTEMPTS):
+        found = requests.take_turns(tmp_path / str(attempt), rounds=ROUNDS, window=1)
+        assert {kind: turns.errors for kind, turns in found.turns.items()} == dict.fromkeys(requests.KINDS, 0)
+        # The best round: whatever else this machine does can only add to it. What costs more costs it every time.
+        best = {kind: min(best[kind], *found.cpu_ratios(kind)) for kind in GUARDED}
+        dearer = {kind: (ratio, recorded[kind]) for kind, ratio in best.items() if ratio > ROOM * recorded[kind]}
+        if not dearer:
+            break
     assert not dearer, (
         f"CPU over floor (measured, recorded): {dearer}. Make it cheaper; if it must cost that, "
         "say why and record it anew: python3 tasks.py bench --record"

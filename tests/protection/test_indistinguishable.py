@@ -33,6 +33,8 @@ LEAST_P = 0.01
 PEOPLE = 6
 """Accounts that are tried in turn: of each at most a hundred passwords are checked."""
 
+pytestmark = pytest.mark.quiet
+
 Ask = Callable[[], Awaitable[httpx.Response]]
 
 
@@ -121,7 +123,6 @@ def nobodies(domain: str = "") -> list[str]:
     return [f"nobody-{number}{domain}" for number in range(PEOPLE)]
 
 
-@pytest.mark.xdist_group("bench")
 class TestSigningIn:
     """Wrong, inactive, unverified and locked against a name that nobody has."""
 
@@ -176,7 +177,6 @@ class TestSigningIn:
             await assert_alike("locked", known, unknown, record_property)
 
 
-@pytest.mark.xdist_group("bench")
 async def test_registering_a_known_address(
     people: list[str], outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
 ) -> None:

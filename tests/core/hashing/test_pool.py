@@ -372,3 +372,39 @@ if child:
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False, text=True)
     assert ended.returncode == 0, ended.stderr
+
+
+async def test_who_goes_first_waits_before_all_others_who_wait(bench: Bench) -> None:
+    tasks = await fill(bench)
+    order: list[str] = []
+
+    async def promised(name: str, *, first: bool) -> None:
+        promise = await bench.pool.reserve(1.0, first=first)
+        order.append(name)
+        bench.pool.give_back(promise)
+
+    waiting = []
+    for name in ("stranger", "another", "known"):
+        waiting.append(asyncio.create_task(promised(name, first=name == "known")))
+        await until(lambda: bench.pool.held == len(waiting))
+    bench.open(5)
+    await asyncio.gather(*tasks, *waiting)
+
+    assert order == ["known", "stranger", "another"]
+
+
+async def test_where_too_many_wait_the_last_stranger_makes_room_for_who_goes_first() -> None:
+    bench = Bench(bounds(most_held=2))
+    tasks = await fill(bench)
+    strangers = [bench.start("stranger"), bench.start("last")]
+    await until(lambda: bench.pool.held == 2)
+
+    known = asyncio.create_task(bench.pool.reserve(1.0, first=True))
+    with pytest.raises(TooBusy):
+        await strangers[1]
+    bench.open(4)
+    bench.pool.give_back(await known)
+    await asyncio.gather(*tasks, strangers[0])
+    assert bench.pool.load == 0.0
+    bench.pool.end()
+    await bench.pool.left()
