@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -55,8 +55,9 @@ class Line:
                 raise Unanswered from failure
 
     async def ask(
-        self, method: str, path: str, body: object = None, *, bearer: str | None = None, wait: float = LONGEST_WAIT
-    ) -> Reply:
+        self, method: str, path: str, body: object = None, *, bearer: str | None = None, wait: float = LONGEST_WAIT,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:  # fmt: skip
         """Send a request and return its answer.
 
         Raises:
@@ -67,7 +68,7 @@ class Line:
             assert self._streams is not None
             reader, writer = self._streams
             try:
-                writer.write(_request(self.port, method, path, body, bearer))
+                writer.write(_request(self.port, method, path, body, bearer, headers or {}))
                 async with asyncio.timeout(wait):  # not wait_for: on Python 3.11 that can swallow a cancellation
                     return await _reply(reader)
             except (OSError, asyncio.IncompleteReadError, TimeoutError) as failure:
@@ -100,19 +101,24 @@ class Line:
                 await writer.wait_closed()
 
 
-def _request(port: int, method: str, path: str, body: object, bearer: str | None) -> bytes:
+def _request(port: int, method: str, path: str, body: object, bearer: str | None, headers: Mapping[str, str]) -> bytes:
     content = b"" if body is None else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", f"Host: localhost:{port}", f"Content-Length: {len(content)}"]
     if content:
         lines.append("Content-Type: application/json")
     if bearer is not None:
         lines.append(f"Authorization: Bearer {bearer}")
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join((*lines, "", "")).encode() + content
 
 
 async def _reply(reader: asyncio.StreamReader) -> Reply:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+    headers: dict[str, str] = {}
+    for line in head[1:]:
+        name, _, value = line.partition(":")
+        name, value = name.lower(), value.strip()
+        headers[name] = f"{headers[name]}\n{value}" if name in headers else value  # several Set-Cookie, for one
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     return Reply(int(head[0].split()[1]), headers, body)
 
