@@ -30,7 +30,7 @@ from ostiary.keys import Keys, root_wrapper
 from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
-from ostiary.passwords import PasswordPolicy, Passwords
+from ostiary.passwords import Breaches, PasswordPolicy, Passwords
 from ostiary.protection import Protection
 from ostiary.registration import Registration
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
@@ -96,9 +96,10 @@ class Ostiary:
         self.sessions = Sessions(self.database, self.accounts, self.macs, self.minter, settings.sessions)
 
         self.protection = Protection(self.database, self.limiter, self.macs, settings.protection)
+        self.breaches = Breaches(settings.passwords, self.outbound, self.clock, data)
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
-            PasswordPolicy(settings.passwords, settings.web.product_name),
+            PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
         )  # fmt: skip
         self.login = Login(self.database, self.accounts, self.passwords, self.sessions, self.protection)
         self.registration = Registration(
@@ -150,6 +151,7 @@ class Ostiary:
         """
         if self._is_open:
             return
+        self.breaches.open()
         await migrate(self.database_url)
         await self.database.driver.open()
         self._is_open = True  # from here on there is something to close
@@ -171,6 +173,7 @@ class Ostiary:
         await self.outbox.stop()
         await self.signals.stop()
         await self.hasher.close()
+        self.breaches.close()
         if closing := getattr(self.limiter, "close", None):
             await closing()
         await self.database.driver.close()

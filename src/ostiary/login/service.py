@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ostiary.accounts import find_address_key, name_key
 from ostiary.core.caller import Caller
 from ostiary.core.secrets import new_id
-from ostiary.passwords import Proof, WrongPassword
+from ostiary.passwords import PasswordChangeRequired, Proof, WrongPassword
 
 if TYPE_CHECKING:
     from ostiary.accounts import Accounts
@@ -35,10 +35,11 @@ class Login:
     sessions: Sessions
     protection: Protection
 
-    async def with_password(self, caller: Caller, login: str, password: str) -> Grant:
+    async def with_password(self, caller: Caller, login: str, password: str) -> Grant | PasswordChangeRequired:
         """Sign a device in by name or proven address, and password.
 
         Unknown, wrong, locked and inactive look and last the same to a stranger (R7).
+        A right password that is known from a breach opens nothing but its own replacement.
 
         Args:
             caller: Who asks; `device_id` if their browser is known.
@@ -60,11 +61,27 @@ class Login:
         attempt = await self.protection.admit_login(caller, folded(login), account_id, known_device=known)
         # Past the account's budget the time is spent all the same, on a decoy.
         proof = await self.passwords.prove(account_id if attempt.may_check else None, password)
-        grant = await self._start(caller, account_id, proof)
+        must_change = await self.passwords.must_change(password)
+        entered = await self._start(caller, account_id, proof, must_change=must_change)
         await self.protection.login_succeeded(attempt)
-        return grant
+        return entered
 
-    async def _start(self, caller: Caller, account_id: str | None, proof: Proof | None) -> Grant:
+    async def with_replacement(self, caller: Caller, ticket: str, new_password: str) -> Grant | PasswordChangeRequired:
+        """Replace a password whose breach is known, and go on as if its successor had been typed.
+
+        Raises:
+            TicketSpent: The ticket is not valid, or the account or its password is not what it was.
+            WeakPassword: The new one will not do; the ticket stays good.
+            Locked: Too many wrong passwords for this account since.
+            LimitReached: Too many from here.
+            TooBusy: The hashing pool is full.
+        """
+        proof = await self.passwords.replace(caller, ticket, new_password)
+        return await self._start(caller, proof.account_id, proof, must_change=False)
+
+    async def _start(
+        self, caller: Caller, account_id: str | None, proof: Proof | None, *, must_change: bool
+    ) -> Grant | PasswordChangeRequired:
         async with self.database.unit(caller) as unit:
             if proof is None or not await self.passwords.confirm(unit, proof):
                 unit.note("login.failed", account_id)
@@ -73,6 +90,8 @@ class Login:
             if not account.is_alive:
                 unit.note("login.refused", account.id, reason=account.status)
                 raise WrongPassword
+            if must_change:
+                return await self.passwords.demand_change(unit, account, proof)
             device_id = caller.device_id or new_id(unit.now)
             session = await self.sessions.start(unit, account, methods=(PASSWORD,), device_id=device_id)
             unit.note("login.succeeded", account.id, session_id=session.id, methods=[PASSWORD])

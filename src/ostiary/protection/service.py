@@ -119,6 +119,18 @@ class Protection:
             settling.append(self._limiter.give_back(*attempt.addresses))
         await asyncio.gather(*settling)
 
+    async def admit_ticket(self, caller: Caller, name: str, account_id: str, *, known_device: bool) -> None:
+        """Let a ticket through that a right password has earned, unless its account was locked since.
+
+        Raises:
+            LimitReached: From here, or with this name, too many just now.
+            Locked: The account is locked to strangers.
+        """
+        attempt = await self.admit_login(caller, name, account_id, known_device=known_device)
+        if not attempt.may_check:
+            await self._refuse(caller, account_id, Locked(retry_after=int(self._by_account.penalty.total_seconds())))
+        await self.login_succeeded(attempt)
+
     async def admit_signup(self, caller: Caller) -> None:
         """Spend for a new account.
 
