@@ -100,7 +100,10 @@ def _sorted_out(sources: list[Path], folder: Path, at_least: int, tell: Tell) ->
 
 
 def _by_pile(keys: array[int]) -> Iterator[tuple[int, array[int]]]:
-    """Yield keys by their first byte; of a list in order, as most are, a chunk has only one or two."""
+    """Yield keys by their first byte; of a large list in order, as most are, a chunk has one."""
+    if keys and min(keys) >> 56 == max(keys) >> 56:
+        yield keys[0] >> 56, keys
+        return
     for pile, some in groupby(keys, key=lambda key: key >> 56):
         yield pile, array("Q", some)
 
