@@ -120,16 +120,19 @@ def _tell(path: Path, opened: Filter) -> None:
 
 def _progress() -> Callable[[str, int, int], None]:
     """Return what shows the progress: a line that renews itself, and without a terminal a line for each tenth."""
-    shown = {"at": 0.0, "tenth": -1}
+    shown_at, shown = 0.0, ("", -1)
     on_terminal = sys.stderr.isatty()
 
     def tell(stage: str, done: int, total: int) -> None:
+        nonlocal shown_at, shown
         share = done / total if total else 1.0
-        if on_terminal and (time.monotonic() - shown["at"] > SHOW_EVERY_SECONDS or done >= total):
-            shown["at"] = time.monotonic()
-            click.echo(f"\r{stage:9} {share:6.1%}", nl=done >= total, err=True)
-        elif not on_terminal and int(share * 10) != shown["tenth"]:
-            shown["tenth"] = int(share * 10)
+        step = stage, int(share * 10)
+        if on_terminal and (time.monotonic() - shown_at > SHOW_EVERY_SECONDS or done >= total):
+            shown_at = time.monotonic()
+            click.echo(f"\r{stage:9} {share:6.1%}", nl=done >= total and step != shown, err=True)
+            shown = step
+        elif not on_terminal and step != shown:
+            shown = step
             click.echo(f"{stage:9} {share:4.0%}", err=True)
 
     return tell
