@@ -104,20 +104,17 @@ class PasswordVerdict:
         """Go on only with a password that passes.
 
         Raises:
-            WeakPassword: One error for each reason on `field`; `extra` carries
-                score, guesses, warnings and suggestions.
+            WeakPassword: One error for each reason on `field`; `extra` carries the other members.
         """
         if self.acceptable:
             return
         raise WeakPassword(
             errors=tuple(FieldError(field, reason.sentence, reason.code) for reason in self.reasons),
             extra={
-                "score": self.score,
-                "guesses": self.guesses,
-                "warnings": list(self.warnings),
+                "score": self.score, "guesses": self.guesses, "warnings": list(self.warnings),
                 "suggestions": list(self.suggestions),
             },
-        )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
