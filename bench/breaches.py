@@ -25,8 +25,9 @@ PASSWORD = "correct horse battery"
 def measure(folder: Path, plan: Plan, show: Show) -> None:
     """Build filters from a list of random hashes, and ask them."""
     source = _list(folder / "list", ENTRIES)
-    for bits in (16, 8):
-        show(_row(source, folder / f"{bits}.filter", bits))  # type: ignore[arg-type]
+    sizes: tuple[Bits, ...] = (16, 8)
+    for bits in sizes:
+        show(_row(source, folder / f"{bits}.filter", bits))
     shipped = Filter(SHIPPED)
     figures = (
         Figure("CPU us for a password, its SHA-1 included", median(_password_costs(shipped)), shown="{:.1f}"),

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.house import API, PASSWORD, OpenHouse, bearer, client_of, register
 from tests.passwords.lists import LOST, a_filter, sha1
-from tests.passwords.range_service import BAD, Answering, RangeService, range_service
+from tests.passwords.range_service import BAD, Answering, RangeService, plain, range_service
 
 from ostiary.core.clock import ManualClock
 from ostiary.core.errors import Misconfigured
@@ -222,7 +222,11 @@ async def test_a_password_that_only_the_service_knows_is_refused(open_house: Ope
 async def test_padding_is_no_breach(open_house: OpenHouse, service: RangeService) -> None:
     service.known = set()
     async with client_of(await with_service(open_house, service)) as outside:
-        service.lines = lambda _: f"{sha1(PASSWORD)[5:]}:0"  # type: ignore[method-assign]
+
+        async def padding(_: RangeService, __: str) -> bytes:
+            return plain(f"{sha1(PASSWORD)[5:]}:0".encode())
+
+        service.answer = padding
 
         await register(outside)
 

@@ -44,10 +44,7 @@ async def sign_in(
         form = refused(problem, {"login": filled["login"]})
         return page(request, "sign_in.html", refusal=problem, form=form, next=following, reason=None)
     if isinstance(entered, PasswordChangeRequired):
-        # The ticket stands in the page alone, which nobody may keep (no-store), and in no address.
-        return page(
-            request, "new_password.html", form=Form(), next=following, ticket=entered.ticket, login=filled["login"]
-        )
+        return _new_password(request, entered.ticket, filled["login"], following)
     handover.give(visit, entered)
     return see_other(following)
 
@@ -69,18 +66,25 @@ async def choose_new_password(
     """Replace a breached password, sign in, and go where the visitor was heading."""
     filled = await fields(request, "ticket", "username", "new_password", "next")
     following = own_path(filled["next"], HOME)
-    shown = {"next": following, "ticket": filled["ticket"], "login": filled["username"]}
     try:
         entered = await desk.with_replacement(caller, filled["ticket"], filled["new_password"])
     except TicketSpent as spent:
         form = refused(spent, {"login": filled["username"]})
         return page(request, "sign_in.html", refusal=spent, form=form, next=following, reason=None)
     except Problem as problem:
-        return page(request, "new_password.html", refusal=problem, form=refused(problem, {}), **shown)
+        return _new_password(request, filled["ticket"], filled["username"], following, problem)
     if isinstance(entered, PasswordChangeRequired):
-        return page(request, "new_password.html", form=Form(), **shown | {"ticket": entered.ticket})
+        return _new_password(request, entered.ticket, filled["username"], following)
     handover.give(visit, entered)
     return see_other(following)
+
+
+def _new_password(
+    request: Request, ticket: str, login: str, following: str, refusal: Problem | None = None
+) -> Response:
+    """Show the form for a new password: the ticket stands in it alone, which nobody may keep, and in no address."""
+    form = refused(refusal, {}) if refusal else Form()
+    return page(request, "new_password.html", refusal=refusal, form=form, next=following, ticket=ticket, login=login)
 
 
 @router.post("/sign-out")
