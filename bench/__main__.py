@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bench import growth, hashing, postgresql, report, requests, revocation, starting, tokens
+from bench import breaches, growth, hashing, postgresql, report, requests, revocation, starting, tokens
 from bench.plan import FULL, QUICK, Plan
 
 RECORDED = Path(__file__).parent / "recorded.json"
@@ -28,6 +28,7 @@ PARTS: dict[str, Measure] = {
     "revocation": revocation.measure,
     "postgresql": postgresql.measure,
     "growth": growth.measure,
+    "breaches": breaches.measure,
 }
 
 

@@ -30,7 +30,7 @@ from ostiary.keys import Keys, root_wrapper
 from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
-from ostiary.passwords import PasswordPolicy, Passwords
+from ostiary.passwords import Breaches, PasswordPolicy, Passwords
 from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.registration import Registration
 from ostiary.risk import NoPlaces, Risk
@@ -106,11 +106,14 @@ class Ostiary:
         self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
         self.presence = Presence(self.database, self.traffic.share_among)
         self.risk = Risk(self.account_keys, NoPlaces(), settings.risk)
+        self.breaches = Breaches(settings.passwords, self.outbound, self.clock, data)
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
-            PasswordPolicy(settings.passwords, settings.web.product_name),
+            PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
         )  # fmt: skip
-        self.login = Login(self.database, self.accounts, self.passwords, self.sessions, self.protection, self.attacks)
+        self.login = Login(
+            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.attacks, self.risk
+        )
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
             self.post, settings.accounts,
@@ -160,6 +163,7 @@ class Ostiary:
         """
         if self._is_open:
             return
+        self.breaches.open()
         await migrate(self.database_url)
         await self.database.driver.open()
         self._is_open = True  # from here on there is something to close
@@ -185,6 +189,7 @@ class Ostiary:
             await self.presence.leave()
         await self.signals.stop()
         await self.hasher.close()
+        self.breaches.close()
         if closing := getattr(self.limiter, "close", None):
             await closing()
         await self.database.driver.close()

@@ -18,6 +18,7 @@ OPEN_ROOMS = {
     ("settings", "*.settings"): "composes every section",
     ("settings", "passwords.policy"): "the policy's settings stand beside the policy",
     ("migrations.tables", "*.models"): "must see every table",
+    ("cli.*", "passwords.breaches.*"): "makes and reads the filter's file; a server only asks it",
 }
 """Doors besides the front door: who may use which, and why."""
 

@@ -8,7 +8,7 @@ import re
 from tests.architecture.source import ROOT, modules, owner_of
 
 STARTERS = {
-    "login.service.Login._start": "a password was proven",
+    "login.service.Login._start": "a password was proven, or replaced by a ticket that a proven one has earned",
     "registration.service.Registration.register": "the account was opened just now",
 }
 """What may start a session, and on what evidence."""
@@ -22,8 +22,9 @@ GRANTERS = {
 """What may hand out tokens of a session."""
 
 ROUTES = {
-    "login.api.login",
+    "login.api._entered",
     "login.pages.sign_in",
+    "login.pages.choose_new_password",
     "registration.api.register",
     "registration.pages.register",
     "sessions.lane.SessionLane.refresh",

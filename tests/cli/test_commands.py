@@ -14,6 +14,7 @@ from tests.house import CHEAP_HASHING, PASSWORD
 from ostiary.cli import COMMANDS, ostiary
 from ostiary.core.caller import Caller
 from ostiary.mail import Mailbox
+from ostiary.sessions import Grant
 from ostiary.wiring import Ostiary
 
 ADD = ("user", "add", "mira", "mira@example.org", "--password", PASSWORD)
@@ -49,6 +50,7 @@ def sign_in(data: Path) -> str:
     async def act() -> str:
         async with Ostiary.at(data, post=Mailbox()) as house:
             grant = await house.login.with_password(Caller(request_id="test", agent="curl/8"), "mira", PASSWORD)
+            assert isinstance(grant, Grant)
             return grant.session.id
 
     return asyncio.run(act())

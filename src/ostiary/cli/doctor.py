@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -15,6 +16,8 @@ import click
 
 from ostiary.cli.common import data_option
 from ostiary.core.errors import Misconfigured, Unavailable
+from ostiary.core.outbound import OutboundFailed, OutboundRefused
+from ostiary.passwords.breaches.filter import FilterDamaged
 
 if TYPE_CHECKING:
     from ostiary.wiring import Ostiary
@@ -77,6 +80,10 @@ async def _checks(data: Path) -> AsyncIterator[Finding]:
         yield Finding("settings", "bad", str(unsafe), f"Correct {data / 'ostiary.toml'} or the environment.")
         return
     yield Finding("settings", "good", "Every setting is known and safe to start with.")
+    breaches = await _breaches(house)
+    yield breaches
+    if breaches.state == "bad":
+        return
     try:
         if not await is_current(house.database_url):
             yield Finding("database", "bad", "The tables are not up to date.", f"ostiary migrate --data {data}")
@@ -98,6 +105,35 @@ async def _checks(data: Path) -> AsyncIterator[Finding]:
             yield finding
     finally:
         await house.close()
+
+
+async def _breaches(house: Ostiary) -> Finding:
+    settings = house.settings.passwords
+    if settings.breaches == "off":
+        remedy = 'Set passwords.breaches to "filter": it costs microseconds.'
+        return Finding("breaches", "look", "Breached passwords are not looked for.", remedy)
+    try:
+        house.breaches.open()
+        assert house.breaches.filter is not None
+        facts = house.breaches.filter.facts
+        await asyncio.to_thread(house.breaches.filter.check)
+    except Misconfigured as unsafe:
+        return Finding("breaches", "bad", str(unsafe).partition("\n")[0], "Build it again by `ostiary breach build`.")
+    except (FilterDamaged, OSError) as wrong:
+        words = f"{house.breaches.path} cannot be used: {wrong}."
+        return Finding("breaches", "bad", words, "Build it again by `ostiary breach build`.")
+    finally:
+        house.breaches.close()
+    if settings.breaches == "range":
+        try:
+            await house.breaches.suffixes(secrets.token_hex(3)[:5].upper())
+        except (OutboundFailed, OutboundRefused) as end:
+            words = f"The breach service is of no help ({end}): passwords pass without it."
+            return Finding("breaches", "look", words, "Check passwords.range_url, and the way out of this machine.")
+    if settings.breach_filter is None:
+        words = f"The shipped list knows the {facts.entries:,} most common passwords."
+        return Finding("breaches", "look", words, "Build a filter of a public list: docs/guides/breached-passwords.md.")
+    return Finding("breaches", "good", f"{facts.entries:,} breached passwords are known, as of {facts.dated}.")
 
 
 def _folder(data: Path) -> Finding:

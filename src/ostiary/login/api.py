@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.login.service import Login
-from ostiary.sessions import CookieHandover, Sessions
+from ostiary.passwords import PasswordChangeRequired
+from ostiary.sessions import CookieHandover, Grant, Sessions
 from ostiary.sessions.answers import SignedInAnswer
-from ostiary.web.answers import Done, refusals
+from ostiary.web.answers import Answer, Done, refusals
 from ostiary.web.doors import AnyCaller, Strict, TheEdge, TheVisit, api_router, service
+from ostiary.web.visit import Visit
 
 router = api_router("login")
 
@@ -39,6 +41,21 @@ class Credentials(Strict):
         return self.username or self.email or self.login or ""
 
 
+class Replacement(Strict):
+    """A ticket for a password that has to be replaced, and its successor."""
+
+    ticket: str = Field(min_length=1, max_length=128)
+    new_password: str = Field(max_length=1024)
+
+
+class PasswordChangeAnswer(Answer):
+    """The password is right and opens nothing: send its successor with the ticket to `/password/replace`."""
+
+    password_change_required: Literal[True]
+    ticket: str
+    reason: str
+
+
 @router.post("/login", operation_id="login", responses=refusals(401, 423, 429, body=True))
 async def login(
     credentials: Credentials,
@@ -46,11 +63,21 @@ async def login(
     handover: Annotated[CookieHandover, service(CookieHandover)],
     caller: AnyCaller,
     visit: TheVisit,
-) -> SignedInAnswer:
+) -> SignedInAnswer | PasswordChangeAnswer:
     """Sign in by username or proven address, and password."""
-    grant = await desk.with_password(caller, credentials.name, credentials.password)
-    handover.give(visit, grant)
-    return SignedInAnswer.of(grant)
+    return _entered(handover, visit, await desk.with_password(caller, credentials.name, credentials.password))
+
+
+@router.post("/password/replace", operation_id="replacePassword", responses=refusals(401, 423, 429, body=True))
+async def replace_password(
+    replacement: Replacement,
+    desk: Annotated[Login, service(Login)],
+    handover: Annotated[CookieHandover, service(CookieHandover)],
+    caller: AnyCaller,
+    visit: TheVisit,
+) -> SignedInAnswer | PasswordChangeAnswer:
+    """Replace a password that a sign-in found to be breached, and sign in; every other session ends."""
+    return _entered(handover, visit, await desk.with_replacement(caller, replacement.ticket, replacement.new_password))
 
 
 @router.post("/logout", operation_id="logout", responses=refusals(403))
@@ -66,3 +93,12 @@ async def logout(
     handover.take(visit)
     visit.answers.append((b"clear-site-data", b'"cache", "storage"'))
     return Done(detail="You are signed out.")
+
+
+def _entered(
+    handover: CookieHandover, visit: Visit, entered: Grant | PasswordChangeRequired
+) -> SignedInAnswer | PasswordChangeAnswer:
+    if isinstance(entered, PasswordChangeRequired):
+        return PasswordChangeAnswer(password_change_required=True, ticket=entered.ticket, reason=entered.reason)
+    handover.give(visit, entered)
+    return SignedInAnswer.of(entered)

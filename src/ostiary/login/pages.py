@@ -8,6 +8,7 @@ from fastapi import Request, Response
 
 from ostiary.core.errors import Problem
 from ostiary.login.service import Login
+from ostiary.passwords import PasswordChangeRequired, TicketSpent
 from ostiary.sessions import CookieHandover, Sessions
 from ostiary.web.doors import PAGE_PREFIX, AnyCaller, TheEdge, TheVisit, page, page_router, see_other, service
 from ostiary.web.forms import fields, refused
@@ -38,12 +39,52 @@ async def sign_in(
     filled = await fields(request, "login", "password", "next")
     following = own_path(filled["next"], HOME)
     try:
-        grant = await desk.with_password(caller, filled["login"], filled["password"])
+        entered = await desk.with_password(caller, filled["login"], filled["password"])
     except Problem as problem:
         form = refused(problem, {"login": filled["login"]})
         return page(request, "sign_in.html", refusal=problem, form=form, next=following, reason=None)
-    handover.give(visit, grant)
+    if isinstance(entered, PasswordChangeRequired):
+        return _new_password(request, entered.ticket, filled["login"], following)
+    handover.give(visit, entered)
     return see_other(following)
+
+
+@router.get("/new-password")
+async def new_password_page() -> Response:
+    """Send whoever loads the address of the form back to where it begins: a ticket is not in an address."""
+    return see_other(f"{PAGE_PREFIX}/sign-in")
+
+
+@router.post("/new-password")
+async def choose_new_password(
+    request: Request,
+    desk: Annotated[Login, service(Login)],
+    handover: Annotated[CookieHandover, service(CookieHandover)],
+    caller: AnyCaller,
+    visit: TheVisit,
+) -> Response:
+    """Replace a breached password, sign in, and go where the visitor was heading."""
+    filled = await fields(request, "ticket", "username", "new_password", "next")
+    following = own_path(filled["next"], HOME)
+    try:
+        entered = await desk.with_replacement(caller, filled["ticket"], filled["new_password"])
+    except TicketSpent as spent:
+        form = refused(spent, {"login": filled["username"]})
+        return page(request, "sign_in.html", refusal=spent, form=form, next=following, reason=None)
+    except Problem as problem:
+        return _new_password(request, filled["ticket"], filled["username"], following, problem)
+    if isinstance(entered, PasswordChangeRequired):
+        return _new_password(request, entered.ticket, filled["username"], following)
+    handover.give(visit, entered)
+    return see_other(following)
+
+
+def _new_password(
+    request: Request, ticket: str, login: str, following: str, refusal: Problem | None = None
+) -> Response:
+    """Show the form for a new password: the ticket stands in it alone, which nobody may keep, and in no address."""
+    form = refused(refusal, {}) if refusal else Form()
+    return page(request, "new_password.html", refusal=refusal, form=form, next=following, ticket=ticket, login=login)
 
 
 @router.post("/sign-out")

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ostiary.accounts import find_address_key, name_key
-from ostiary.core.caller import Caller
 from ostiary.core.secrets import new_id
-from ostiary.passwords import Proof, WrongPassword
+from ostiary.passwords import PasswordChangeRequired, Proof, WrongPassword
+from ostiary.protection import Attempt
 
 if TYPE_CHECKING:
-    from ostiary.accounts import Accounts
+    from ostiary.accounts import Account, Accounts
+    from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
     from ostiary.passwords import Passwords
-    from ostiary.protection import Attacks, Attempt, Protection
+    from ostiary.protection import Attacks, Protection
+    from ostiary.risk import Assessment, Risk
     from ostiary.sessions import Grant, Sessions
 
 PASSWORD = "pwd"  # noqa: S105 - RFC 8176's word for the method
@@ -23,6 +25,21 @@ PASSWORD = "pwd"  # noqa: S105 - RFC 8176's word for the method
 def folded(login: str) -> str:
     """Return a login as it is looked up and counted: every spelling of one name is one name."""
     return (find_address_key(login) if "@" in login else None) or name_key(login)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was shown at the desk, and what is thought of it; the proof decides, the rest may refuse.
+
+    Attributes:
+        proof: That the password opens the account, or None.
+        risk: Of this sign-in, judged for unknown names as well.
+        must_change: Whether the password is breached, and has to be replaced first.
+    """
+
+    proof: Proof | None
+    risk: Assessment
+    must_change: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +52,14 @@ class Login:
     sessions: Sessions
     protection: Protection
     attacks: Attacks
+    risk: Risk
 
-    async def with_password(self, caller: Caller, login: str, password: str, *, proven: bool = False) -> Grant:
+    async def with_password(
+        self, caller: Caller, login: str, password: str, *, proven: bool = False
+    ) -> Grant | PasswordChangeRequired:
         """Sign a device in by name or proven address, and password.
 
-        Unknown, wrong, locked and inactive look and last the same to a stranger (R7).
+        Unknown, wrong, locked, inactive and refused for its risk look and last the same to a stranger (R7).
 
         Args:
             caller: Who asks; `device_id` if their browser is known.
@@ -48,7 +68,7 @@ class Login:
             proven: Whether a proof of work for this login was brought, and used up.
 
         Raises:
-            WrongPassword: The pair opens no account.
+            WrongPassword: The pair opens no account, or policy refuses this sign-in.
             Locked: Too many wrong ones for this name.
             LimitReached: Too many from here.
             ProofOfWorkNeeded: The house is on guard against strangers.
@@ -60,40 +80,110 @@ class Login:
             caller, folded(login), account_id, known_device=known, sprayed=self.attacks.is_sprayed(password),
             proven=proven,
         )  # fmt: skip
+        # Asked and judged for every attempt, so that no refusal is told by the time that it took.
+        must_change = await self.passwords.must_change(password)
+        risk = await self._judged(caller, attempt, breached=must_change)
         # Past the account's budget the time is spent all the same, on a decoy.
         proof = await self.passwords.prove(account_id if attempt.may_check else None, password)
-        try:
-            grant = await self._start(caller, attempt, proof)
-        except WrongPassword:
+        entered = await self._enter(caller, attempt, Shown(proof, risk, must_change))
+        if entered is None:
             await self.attacks.look_at_failure(caller, attempt, password)
-            raise
+            raise WrongPassword
         await self.protection.login_succeeded(attempt)
-        return grant
+        return entered
+
+    async def with_replacement(self, caller: Caller, ticket: str, new_password: str) -> Grant | PasswordChangeRequired:
+        """Replace a password whose breach is known, and go on as if its successor had been typed.
+
+        Raises:
+            TicketSpent: The ticket is not valid, or the account or its password is not what it was.
+            WeakPassword: The new one will not do; the ticket stays good.
+            WrongPassword: Policy refuses this sign-in.
+            Locked: Too many wrong passwords for this account since.
+            LimitReached: Too many from here.
+            TooBusy: The hashing pool is full.
+        """
+        proof = await self.passwords.replace(caller, ticket, new_password)
+        async with self.database.unit(caller) as unit:
+            known = await self._knows(unit, proof.account_id)
+        attempt = Attempt.earned(proof.account_id, is_known_device=known)
+        risk = await self._judged(caller, attempt, breached=False)
+        entered = await self._enter(caller, attempt, Shown(proof, risk, must_change=False))
+        if entered is None:
+            raise WrongPassword
+        return entered
 
     async def _named(self, caller: Caller, login: str) -> tuple[str | None, bool]:
         """Return whom a login names, and whether the caller's browser is known to that account."""
         async with self.database.unit(caller) as unit:
             account_id = await self.accounts.find_by_login(unit, login)
-            if not caller.device_id:
-                return account_id, False
             # Asked for unknown names as well: whoever brings a device learns nothing from the time.
-            whose = account_id or ""
-            signed_in = await self.sessions.knows_device(unit, whose, caller.device_id)
-            return account_id, signed_in or await self.protection.knows_device(unit, whose, caller.device_id)
+            return account_id, await self._knows(unit, account_id or "")
 
-    async def _start(self, caller: Caller, attempt: Attempt, proof: Proof | None) -> Grant:
+    async def _knows(self, unit: Unit, account_id: str) -> bool:
+        """Return whether the caller's browser was signed in to an account before, or let in by its owner."""
+        device_id = unit.caller.device_id
+        if not device_id:
+            return False
+        signed_in = await self.sessions.knows_device(unit, account_id, device_id)
+        return signed_in or await self.protection.knows_device(unit, account_id, device_id)
+
+    async def _judged(self, caller: Caller, attempt: Attempt, *, breached: bool) -> Assessment:
         async with self.database.unit(caller) as unit:
+            return await self.risk.look(
+                unit, caller, attempt.account_id or "", known_device=attempt.is_known_device,
+                failures=attempt.failures, under_review=self.protection.is_under_review(attempt), breached=breached,
+                under_attack=self.protection.is_on_guard(caller),
+            )  # fmt: skip
+
+    async def _enter(self, caller: Caller, attempt: Attempt, shown: Shown) -> Grant | PasswordChangeRequired | None:
+        """Start the session that was earned; None if none was.
+
+        A refusal is no error of this unit: what it tells the owner has to be queued with it.
+        """
+        async with self.database.unit(caller) as unit:
+            proof = shown.proof
             if proof is None or not await self.passwords.confirm(unit, proof):
-                self._note_failure(unit, attempt)
-                raise WrongPassword
+                await self._note_failure(unit, attempt)
+                return None
             account = await self.accounts.get(unit, proof.account_id)
             if not account.is_alive:
                 unit.note("login.refused", account.id, reason=account.status)
-                raise WrongPassword
-            device_id = caller.device_id or new_id(unit.now)
-            session = await self.sessions.start(unit, account, methods=(PASSWORD,), device_id=device_id)
-            unit.note("login.succeeded", account.id, session_id=session.id, methods=[PASSWORD])
+                return None
+            if self._is_refused(attempt, shown.risk):
+                await self._note_refusal(unit, account, shown.risk)
+                return None
+            if shown.must_change:
+                return await self.passwords.demand_change(unit, account, proof)
+            return await self._start(unit, attempt, account, shown.risk)
+
+    async def _start(self, unit: Unit, attempt: Attempt, account: Account, risk: Assessment) -> Grant:
+        caller = unit.caller
+        session = await self.sessions.start(
+            unit, account, methods=(PASSWORD,), device_id=caller.device_id or new_id(unit.now)
+        )
+        await self.risk.learn(unit, account.id, risk)
+        unit.note(
+            "login.succeeded", account.id, session_id=session.id, methods=[PASSWORD], risk=risk.details(),
+            private={"facts": risk.private()},
+        )  # fmt: skip
+        if risk.action != "allow" and account.email_verified:
+            unit.later(
+                "letter", kind="new_sign_in", account_id=account.id, when=unit.now, agent=caller.agent or "",
+                address=caller.address or "unknown",
+            )  # fmt: skip
         return self.sessions.grant(account, session)
 
-    def _note_failure(self, unit: Unit, attempt: Attempt) -> None:
+    def _is_refused(self, attempt: Attempt, risk: Assessment) -> bool:
+        """Return whether policy lets this right password not pass by itself.
+
+        A challenge is a second proof; whoever has none proves it by the link in the letter. A browser that was
+        signed in before is one already.
+        """
+        return risk.action == "deny" or (risk.action == "challenge" and not attempt.is_known_device)
+
+    async def _note_failure(self, unit: Unit, attempt: Attempt) -> None:
         unit.note("login.failed", attempt.account_id)
+
+    async def _note_refusal(self, unit: Unit, account: Account, risk: Assessment) -> None:
+        unit.note("login.refused", account.id, reason="risk", risk=risk.details(), private={"facts": risk.private()})

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +33,24 @@ class PasswordSettings(BaseModel):
     fewest_guesses: float = Field(default=1e9, ge=1e6, description="Estimated guesses that a password must withstand.")
     fewest_guesses_with_second_factor: float = Field(default=1e6, ge=1e4, description="The same, with a second factor.")
     extra_words: frozenset[str] = Field(default=frozenset(), description="Your company, products, town: known to all.")
+    breaches: Literal["filter", "range", "off"] = Field(
+        default="filter", description="Where breached passwords are looked up; `range` asks a service, too."
+    )
+    breach_filter: Path | None = Field(
+        default=None,
+        description="A file of `ostiary breach build`, from the data folder; default the small shipped one.",
+    )
+    range_url: str = Field(
+        default="https://api.pwnedpasswords.com/range/",
+        pattern=r"^https?://[^\s?#]+/$",
+        description="The service, asked with the first five digits of a SHA-1 behind it.",
+    )
+    range_timeout: timedelta = Field(
+        default=timedelta(seconds=1), description="How long the service is waited for; then a password passes without."
+    )
+    change_breached: bool = Field(
+        default=True, description="Whether a breached password that signs in has to be replaced at once."
+    )
 
     def floor(self, *, second_factor: bool) -> int:
         """Return the characters that a password needs."""
@@ -74,6 +94,27 @@ class PasswordVerdict:
     reasons: tuple[Reason, ...]
     warnings: tuple[str, ...]
     suggestions: tuple[str, ...]
+
+    def against(self, reason: Reason) -> PasswordVerdict:
+        """Return this verdict with one more reason against the password."""
+        suggestions = self.suggestions or (_ADVICE,)
+        return replace(self, acceptable=False, score=0, reasons=(*self.reasons, reason), suggestions=suggestions)
+
+    def require(self, field: str) -> None:
+        """Go on only with a password that passes.
+
+        Raises:
+            WeakPassword: One error for each reason on `field`; `extra` carries the other members.
+        """
+        if self.acceptable:
+            return
+        raise WeakPassword(
+            errors=tuple(FieldError(field, reason.sentence, reason.code) for reason in self.reasons),
+            extra={
+                "score": self.score, "guesses": self.guesses, "warnings": list(self.warnings),
+                "suggestions": list(self.suggestions),
+            },
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +175,11 @@ class PasswordPolicy:
         """Return the verdict on a password that passes.
 
         Raises:
-            WeakPassword: One error for each reason on `field`; `extra` carries
-                score, guesses, warnings and suggestions.
+            WeakPassword: It does not; see `PasswordVerdict.require`.
         """
         verdict = self.weigh(password, username=username, email=email, full_name=full_name, second_factor=second_factor)
-        if verdict.acceptable:
-            return verdict
-        raise WeakPassword(
-            errors=tuple(FieldError(field, reason.sentence, reason.code) for reason in verdict.reasons),
-            extra={
-                "score": verdict.score,
-                "guesses": verdict.guesses,
-                "warnings": list(verdict.warnings),
-                "suggestions": list(verdict.suggestions),
-            },
-        )
+        verdict.require(field)
+        return verdict
 
 
 _ADVICE = "Use a few unrelated words, or let your password manager make one up."

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from ostiary.accounts import name_key
 from ostiary.core.errors import FieldError, Problem
 from ostiary.passwords import queries
-from ostiary.passwords.policy import PasswordPolicy, PasswordVerdict
+from ostiary.passwords.breaches import Breaches
+from ostiary.passwords.policy import PasswordPolicy, PasswordVerdict, Reason
 
 if TYPE_CHECKING:
     from ostiary.accounts import Account, Accounts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
     from ostiary.core.hashing import Hasher
+    from ostiary.core.onetime import OneTimeTokens
     from ostiary.protection import Protection
     from ostiary.sessions import Session, Sessions
+
+
+REPLACE, REPLACE_WITHIN = "password.replace", timedelta(minutes=10)
+BREACHED = Reason("breached", "This password is known from a data breach: guessing programs try it first.")
 
 
 class WrongPassword(Problem):
@@ -32,6 +41,14 @@ class WrongCurrentPassword(Problem):
 
     slug = "wrong-current-password"
     title = "Your current password is not right."
+    status = 401
+
+
+class TicketSpent(Problem):
+    """One answer for a ticket that is unknown, used, too old, or whose password was replaced in another way."""
+
+    slug = "ticket-not-valid"
+    title = "This step took too long, or was done already. Please sign in again."
     status = 401
 
 
@@ -56,6 +73,22 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordChangeRequired:
+    """A right password that opens nothing but its own replacement.
+
+    Attributes:
+        ticket: Shown once; replaces the password within ten minutes.
+        reason: Why, in a word for programs.
+    """
+
+    ticket: str
+    reason: str
+
+    def __repr__(self) -> str:
+        return f"PasswordChangeRequired({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
 class Passwords:
     """Keeps a hash for each account; never a password."""
 
@@ -65,6 +98,8 @@ class Passwords:
     protection: Protection
     hasher: Hasher
     policy: PasswordPolicy
+    breaches: Breaches
+    tokens: OneTimeTokens
 
     async def weigh(self, caller: Caller, password: str, **context: Unpack[Context]) -> PasswordVerdict:
         """Return what the policy thinks of a password, and why; some milliseconds, off the loop.
@@ -73,16 +108,25 @@ class Passwords:
             LimitReached: Too many from here; each costs real time.
         """
         await self.protection.admit_weighing(caller)
-        return await asyncio.to_thread(lambda: self.policy.weigh(password, **context))
+        return await asyncio.to_thread(lambda: self.examine(password, **context))
+
+    def examine(self, password: str, **context: Unpack[Context]) -> PasswordVerdict:
+        """Return what the policy and the filter of breaches think of a password; call it in a thread."""
+        verdict = self.policy.weigh(password, **context)
+        return verdict.against(BREACHED) if self.breaches.holds(password) else verdict
 
     async def hash_new(self, password: str, *, field: str = "password", **context: Unpack[Context]) -> str:
-        """Return the hash of a password that the policy accepts.
+        """Return the hash of a password that the policy accepts and no breach has brought to light.
 
         Raises:
-            WeakPassword: It does not; says why, beside the field.
+            WeakPassword: It will not do; says why, beside the field.
             TooBusy: The hashing pool is full.
         """
-        await asyncio.to_thread(lambda: self.policy.check(password, field=field, **context))
+        verdict = await asyncio.to_thread(lambda: self.examine(password, **context))
+        # A service elsewhere is asked last, and about nothing that is refused anyway.
+        if verdict.acceptable and await self.breaches.ask(password):
+            verdict = verdict.against(BREACHED)
+        verdict.require(field)
         return await self.hasher.hash(password)
 
     async def set(self, unit: Unit, account_id: str, hashed: str) -> None:
@@ -111,6 +155,69 @@ class Passwords:
                 queries.CONFIRM, of_account=proof.account_id, was=proof.matched, becomes=proof.becomes, now=unit.now
             )
         )
+
+    async def must_change(self, password: str) -> bool:
+        """Return whether a password that is right has to be replaced at once: its breach is known.
+
+        Asked for wrong ones as well, so that the time tells nothing (R7). A
+        service elsewhere is not asked: it would hear of every sign-in.
+        """
+        return self.policy.settings.change_breached and await self.breaches.know(password)
+
+    async def demand_change(self, unit: Unit, account: Account, proof: Proof) -> PasswordChangeRequired:
+        """Return a ticket that replaces the password that was just confirmed in this unit, and does nothing else."""
+        ticket = await self.tokens.issue(unit, REPLACE, account.id, _standing(account, proof.becomes), REPLACE_WITHIN)
+        unit.note("password.change_required", account.id, reason=BREACHED.code)
+        return PasswordChangeRequired(ticket, BREACHED.code)
+
+    async def replace(self, caller: Caller, ticket: str, new_password: str) -> Proof:
+        """Replace the password that a ticket is about, and return the proof of the new one; every session ends.
+
+        Raises:
+            TicketSpent: The ticket is not valid, or the account or its password is not what it was.
+            Locked: Too many wrong passwords since.
+            LimitReached: Too many from here.
+            WeakPassword: The new one will not do; the ticket stays good.
+            TooBusy: The hashing pool is full.
+        """
+        async with self.database.unit(caller) as unit:
+            account, was = await self._ticket_holder(unit, ticket)
+            known = bool(caller.device_id) and await self.sessions.knows_device(
+                unit, account.id, caller.device_id or ""
+            )
+        await self.protection.admit_ticket(caller, name_key(account.username), account.id, known_device=known)
+        hashed = await self.hash_new(
+            new_password, field="new_password", username=account.username, email=account.email,
+            full_name=account.full_name,
+        )  # fmt: skip
+        async with self.database.unit(caller) as unit:
+            account, _ = await self._ticket_holder(unit, ticket)
+            if await self.tokens.spend(unit, REPLACE, ticket) is None or not await unit.run(
+                queries.CHANGE, of_account=account.id, was=was, becomes=hashed, now=unit.now
+            ):  # another was quicker
+                raise TicketSpent
+            await self.sessions.end_others(unit, account.id, "", "password-changed")
+            self._tell(unit, account.id, caller.agent or "")
+        return Proof(account.id, hashed, hashed)
+
+    async def _ticket_holder(self, unit: Unit, ticket: str) -> tuple[Account, str]:
+        """Return whose ticket it is, and the hash that it may replace."""
+        alive = await self.tokens.look(unit, REPLACE, ticket)
+        if alive is None:
+            raise TicketSpent
+        account = await self.accounts.get(unit, alive.account_id)
+        stored = await unit.find(queries.FIND, account_id=account.id)
+        if not account.is_alive or stored is None or _standing(account, stored.hash) != alive.subject:
+            unit.note("password.ticket_refused", account.id)
+            raise TicketSpent
+        return account, stored.hash
+
+    def _tell(self, unit: Unit, account_id: str, agent: str) -> None:
+        unit.note("password.changed", account_id)
+        unit.later(
+            "letter", kind="password_changed", account_id=account_id, when=unit.now, agent=agent,
+            address=unit.caller.address or "unknown",
+        )  # fmt: skip
 
     async def recheck(self, caller: Caller, account_id: str, password: str, *, field: str) -> Proof:
         """Ask for the password again inside a session.
@@ -158,9 +265,10 @@ class Passwords:
                 )
             await self.sessions.end_others(unit, account_id, session_id, "password-changed")
             session = await self.sessions.reauthenticate(unit, session_id)
-            unit.note("password.changed", account_id)
-            unit.later(
-                "letter", kind="password_changed", account_id=account_id, when=unit.now, agent=session.agent,
-                address=caller.address or "unknown",
-            )  # fmt: skip
+            self._tell(unit, account_id, session.agent)
         return account, session
+
+
+def _standing(account: Account, hashed: str) -> str:
+    """Return what must not have changed while a ticket is good: the password, and the account's epoch (D13)."""
+    return f"{account.epoch} {hashlib.sha256(hashed.encode()).hexdigest()}"

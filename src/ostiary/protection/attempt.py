@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from ostiary.core.limits import Spend
@@ -38,3 +38,11 @@ class Attempt:
     forgotten: tuple[Spend, ...]
     given_back: tuple[Spend, ...]
     is_last_of_hour: bool
+
+    @classmethod
+    def earned(cls, account_id: str, *, is_known_device: bool) -> Self:
+        """Return an attempt that has nothing to settle: a ticket stands for the one that earned it."""
+        return cls(
+            "", account_id, is_known_device=is_known_device, may_check=True, locks=False, is_first=False, failures=0,
+            forgotten=(), given_back=(), is_last_of_hour=False,
+        )  # fmt: skip

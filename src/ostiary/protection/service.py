@@ -161,6 +161,28 @@ class Protection:
             settling.append(self._limiter.give_back(*given_back))
         await asyncio.gather(*settling)
 
+    async def admit_ticket(self, caller: Caller, name: str, account_id: str, *, known_device: bool) -> None:
+        """Let a ticket through that a right password has earned, unless its account was locked since.
+
+        Raises:
+            LimitReached: From here, or with this name, too many just now.
+            Locked: The account is locked to strangers.
+        """
+        attempt = await self.admit_login(caller, name, account_id, known_device=known_device)
+        if not attempt.may_check:
+            await self._refuse(
+                caller, account_id, Locked(retry_after=int(self.limits.by_account.penalty.total_seconds()))
+            )
+        await self.login_succeeded(attempt)
+
+    def is_under_review(self, attempt: Attempt) -> bool:
+        """Return whether strangers have failed so often since the owner last acted that a sign-in wants a closer look."""
+        return attempt.failures >= self._settings.review_failures
+
+    def is_on_guard(self, caller: Caller) -> bool:
+        """Return whether the house is under attack, as far as this caller is concerned."""
+        return self._blocks.is_on_guard(caller.address)
+
     # --- Everything else
 
     async def admit_signup(self, caller: Caller) -> None:

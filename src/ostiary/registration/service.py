@@ -246,7 +246,7 @@ class Registration:
         username = attempt(lambda: check_username(application.username, self.settings.usernames))
         address = attempt(lambda: check_address(application.email, self.settings.addresses))
         full_name = attempt(lambda: clean_display_text(application.full_name))
-        verdict = self.passwords.policy.weigh(
+        verdict = self.passwords.examine(
             application.password, username=application.username, email=application.email,
             full_name=application.full_name,
         ) if errors else None  # fmt: skip

@@ -89,6 +89,16 @@ def samples() -> list[Sample]:
             "sign_in.html",
             {"form": Form({"login": "mira"}, {}, "The address or the password is not right.")},
         ),
+        ("new-password", "new_password.html", {"ticket": "t0k", "login": "mira", "next": "/auth/account"}),
+        (
+            "new-password-refused",
+            "new_password.html",
+            {
+                "ticket": "t0k",
+                "login": "mira",
+                "form": Form(errors={"new_password": ["This password is known from a data breach."]}),
+            },
+        ),
         ("register", "register.html", {}),
         ("register-refused", "register.html", {"form": REFUSED}),
         ("check-mail", "check_mail.html", {"email": MIRA.email, "account": NEW}),
