@@ -95,8 +95,12 @@ def test_what_a_sender_writes_stays_in_its_field_of_cef() -> None:
 
 @pytest.mark.parametrize(
     ("address", "field", "value"),
-    [("203.0.113.7", "src", "203.0.113.7"), ("::ffff:203.0.113.7", "src", "203.0.113.7"), ("2001:db8::1", "c6a2", "2001:db8::1")],
-)  # fmt: skip
+    [
+        ("203.0.113.7", "src", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "src", "203.0.113.7"),
+        ("2001:db8::1", "c6a2", "2001:db8::1"),
+    ],
+)
 def test_cef_has_a_field_for_each_family(address: str, field: str, value: str) -> None:
     assert parsed(cef_line(ENTRY, {"address": address}))[1][field] == value
 

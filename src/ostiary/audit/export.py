@@ -203,6 +203,7 @@ class Export:
             yield page
             last = page[-1]
             told |= {"after_at": last.at, "after_strand": last.strand, "after_position": last.position}
+            told["since"] = last.at  # the index knows times, not places
 
     async def _follow(self, written: Written, order: Order, reached: dict[int, int]) -> None:
         """Go on as entries come; by strand, for there nothing comes late that was not there before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,7 @@ SEVERITIES: tuple[tuple[str, int], ...] = (
 )  # fmt: skip
 """How bad, from 0 to 10, by how an action begins; the first that fits counts."""
 ORDINARY = 2
+_OTHER_ENDS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x85\u2028\u2029\0"), " ")
 
 
 def cef_line(entry: Entry, private: Private | msgspec.UnsetType) -> bytes:
@@ -107,7 +109,7 @@ def cef_line(entry: Entry, private: Private | msgspec.UnsetType) -> bytes:
     known, rest = _split(private)
     header = "|".join(
         _cef_header(part)
-        for part in ("Ostiary", "Ostiary", version("ostiary"), entry.action, _named(entry.action))
+        for part in ("Ostiary", "Ostiary", _version(), entry.action, _named(entry.action))
     )  # fmt: skip
     fields = {
         "rt": str(entry.at), "externalId": f"{entry.strand}:{entry.position}", "suid": entry.account_id,
@@ -117,6 +119,11 @@ def cef_line(entry: Entry, private: Private | msgspec.UnsetType) -> bytes:
     }  # fmt: skip
     extension = " ".join(f"{name}={_cef_value(value)}" for name, value in fields.items() if value is not None)
     return f"CEF:0|{header}|{severity_of(entry.action)}|{extension}\n".encode("utf-8", "replace")
+
+
+@cache
+def _version() -> str:
+    return version("ostiary")
 
 
 def severity_of(action: str) -> int:
@@ -151,8 +158,7 @@ def _cef_value(text: str) -> str:
 
 def _one_line(text: str, feed: str, carriage: str) -> str:
     """Keep one entry one line, whatever a reader takes for the end of one."""
-    text = text.replace("\r", carriage).replace("\n", feed)
-    return "".join(" " if character in "\v\f\x1c\x1d\x1e\x85\u2028\u2029\0" else character for character in text)
+    return text.replace("\r", carriage).replace("\n", feed).translate(_OTHER_ENDS)
 
 
 def _split(private: Private | msgspec.UnsetType) -> tuple[Mapping[str, str], str]:

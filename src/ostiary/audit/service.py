@@ -162,6 +162,7 @@ class Audit:
     async def _page(self, wanted: Wanted, after: Place, most: int) -> list[Line]:
         start = {"after_at": after.at, "after_strand": after.strand, "after_position": after.position, "most": most}
         told = wanted.parameters() | start
+        told["until"] = min(told["until"], after.at + 1)  # the index knows times, not places
         async with self.database.unit() as unit:
             if wanted.account_id is None:
                 entries = await unit.all(queries.EVERYTHING, **told)
