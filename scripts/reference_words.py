@@ -14,6 +14,8 @@ JOURNAL_ENTRIES = {
     "address.proven": "The link in the letter was used: the address is the account's own.",
     "attempt.refused": "A limit or the lockout refused before anything was checked; `reason` is the problem's slug.",
     "journal.break_found": "The house had to go on from an end that is not its own; `what` says which part.",
+    "journal.exported": "The keeper wrote entries out; `filters` names which were set, never to what.",
+    "journal.pruned": "Entries older than `before` were deleted; `strands` says which, `checkpoint` what covers them.",
     "key.killed": "The keeper destroyed a key at once.",
     "key.published": "A key was made, at a first start or for a rotation; it is used from `activates_at` on.",
     "login.failed": "A wrong pair of name and password; the account stays empty if the name is nobody's.",

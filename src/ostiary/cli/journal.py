@@ -53,7 +53,7 @@ def verify(data: Path, checkpoint_file: Path | None) -> None:
 @checkpoint_option
 def verify_offline(file: Path, keys_file: Path, checkpoint_file: Path | None) -> None:
     """Verify an export in JSON Lines with public keys alone, without a database; exits with 1 if it is not whole."""
-    from ostiary.audit.offline import verify_export  # noqa: PLC0415 - `--help` needs it not
+    from ostiary.audit import verify_export  # noqa: PLC0415 - `--help` needs it not
     from ostiary.client.jwks import KeysUnavailable, parse  # noqa: PLC0415
     from ostiary.client.keys import KnownKeys  # noqa: PLC0415
 
