@@ -173,10 +173,11 @@ async def test_a_statement_of_another_form_is_refused(house: Ostiary) -> None:
 
     good = json.loads(_payload((await house.checkpoints.write(KEEPER)).jws))
     (line, *_) = good["strands"]
-    for change in (
+    changes: tuple[dict[str, object], ...] = (
         {"more": 1}, {"register": 9}, {"strands": []}, {"strands": [[1, *line[1:]]]}, {"sequence": "0"},
         {"strands": [[*line[:2], "AA", *line[3:]]]}, {"strands": [[*line[:3], line[1] + 1, line[4]]]},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for change in changes:
         with pytest.raises(StatementRefused):
             house.checkpoints.opened(sign(good | change, house.keys.checkpoint_signer(), CHECKPOINT_TYP))
 

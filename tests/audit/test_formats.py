@@ -53,7 +53,8 @@ def parsed(line: bytes) -> tuple[list[str], dict[str, str]]:
     """Read a line of CEF by its own rules: pipes part the header unless escaped, ` key=` parts the extension."""
     text = line.decode()
     assert text.count("\n") == 1
-    header, part, rest = [], "", text.rstrip("\n")
+    header: list[str] = []
+    part, rest = "", text.rstrip("\n")
     while len(header) < 7:
         character, rest = rest[0], rest[1:]
         if character == "\\":

@@ -22,8 +22,8 @@ async def note(house: Ostiary, action: str, account_id: str | None = None, addre
         unit.note(action, account_id)
 
 
-async def actions(house: Ostiary, wanted: Wanted, **bounds: int) -> list[str]:
-    return [line.action for line in (await house.audit.search(wanted, **bounds)).lines]
+async def actions(house: Ostiary, wanted: Wanted) -> list[str]:
+    return [line.action for line in (await house.audit.search(wanted)).lines]
 
 
 @pytest.mark.parametrize(

@@ -68,12 +68,16 @@ def instant(text: str, now: Millis) -> Millis:
     age = _AGE.fullmatch(text.strip())
     try:
         if age is not None:
-            return now - millis(timedelta(**{_UNITS[age[2]]: int(age[1])}))
-        told = datetime.fromisoformat(text.strip())
-        told = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
-        return millis(told - datetime.fromtimestamp(0, UTC))
+            found = now - millis(timedelta(**{_UNITS[age[2]]: int(age[1])}))
+        else:
+            told = datetime.fromisoformat(text.strip())
+            told = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+            found = millis(told - datetime.fromtimestamp(0, UTC))
     except (ValueError, OverflowError):
-        raise click.ClickException(f"{text!r} is no time: write 2026-01-31T12:00, or an age such as 2h or 3d") from None
+        found = -1
+    if found < 0:
+        raise click.ClickException(f"{text!r} is no time: write 2026-01-31T12:00, or an age such as 2h or 3d")
+    return found
 
 
 def progress_of(verb: str) -> Callable[[int], None]:
