@@ -175,7 +175,7 @@ def journal_notes() -> dict[str, Entry]:
                 private = given.pop("private", None)
                 fields = {str(field) for field in given}
             elif ast.unparse(call.func) == "Note" and where != "core/db/unit.py":  # the journal's own notes
-                name = constant(tree, ast.unparse(call.args[0]))
+                name = constant(where, ast.unparse(call.args[0]))
                 fields, private = keys_of(call.args[3]), call.args[4]
             else:
                 continue
@@ -186,12 +186,9 @@ def journal_notes() -> dict[str, Entry]:
     return dict(sorted(found.items()))
 
 
-def constant(tree: ast.Module, name: str) -> str:
-    """Return the text that a module gives a name."""
-    (value,) = (
-        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
-    )
-    return str(ast.literal_eval(value))
+def constant(where: str, name: str) -> str:
+    """Return the text that a module knows by a name, its own or an imported one."""
+    return str(getattr(import_module(f"ostiary.{where.removesuffix('.py').replace('/', '.')}"), name))
 
 
 def keys_of(node: ast.expr | None) -> set[str]:

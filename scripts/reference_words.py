@@ -17,6 +17,8 @@ JOURNAL_ENTRIES = {
     "habits.forgotten": "What was learned about an account's sign-ins was dropped; it is learned anew.",
     "journal.break_found": "The house had to go on from an end that is not its own; `what` says which part.",
     "device.welcomed": "An owner let this browser in by the link of a letter: it counts as known.",
+    "journal.exported": "The keeper wrote entries out; `filters` names which were set, never to what.",
+    "journal.pruned": "Entries older than `before` were deleted; `strands` says which, `checkpoint` what covers them.",
     "key.killed": "The keeper destroyed a key at once.",
     "key.published": "A key was made, at a first start or for a rotation; it is used from `activates_at` on.",
     "login.failed": "A wrong pair of name and password; the account stays empty if the name is nobody's.",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ostiary.accounts.settings import AccountSettings
+from ostiary.audit.settings import JournalSettings
 from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
@@ -58,6 +59,9 @@ class Settings(BaseModel):
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
     risk: RiskSettings = Field(default_factory=RiskSettings, description="How sign-ins are judged, and what follows.")
+    journal: JournalSettings = Field(
+        default_factory=JournalSettings, description="Checkpoints of the journal, their anchors, and retention."
+    )
     mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
     outbound: OutboundSettings = Field(
         default_factory=OutboundSettings, description="Where the house may go by itself, and for how long."

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from ostiary.accounts import Accounts, OwnerLetters
-from ostiary.audit import Audit
+from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
 from ostiary.core.caller import HOUSE
 from ostiary.core.clock import Clock, SystemClock
@@ -79,11 +80,19 @@ class Ostiary:
         self.database.flushes = [self.outbox.flush, self.signals.flush, self.journal.flush]  # the journal last
 
         self.keys = Keys(self.database, self.ring, self.signals, root_wrapper(settings.keys, data), settings.keys)
-        self.audit = Audit(self.database, self.journal)
         self.onetime = OneTimeTokens(self.macs)
         self.hasher = Hasher(settings.hashing, RingPeppers(self.ring, self.clock, wanted=settings.keys.pepper))
         self.limiter = self._limiter()
         self.outbound = Outbound(settings.outbound)
+
+        anchors = Anchors(
+            self.outbound, settings.journal.anchor_token, urlsplit(settings.web.public_url).hostname or "-"
+        )
+        self.checkpoints = Checkpoints(self.database, self.journal, self.keys, anchors, settings.journal)
+        self.checkpoints.serve(self.outbox)
+        self.audit = Audit(self.database, self.journal, self.checkpoints)
+        self.export = Export(self.database, self.audit, self.checkpoints)
+        self.retention = Retention(self.database, self.journal, self.checkpoints, settings.journal)
 
         self.letters = Letters(settings.web.product_name, settings.web.public_url)
         self.post = post or post_for(settings.mail, data)
@@ -229,6 +238,8 @@ class Ostiary:
     def _schedule(self) -> None:
         every = self.outbox.every
         every(timedelta(minutes=5), "keys", lambda: self.keys.tend(HOUSE))
+        every(timedelta(minutes=5), "checkpoints", lambda: self.checkpoints.tend(HOUSE))
+        every(timedelta(hours=6), "retention", lambda: self.retention.tend(HOUSE))
         every(timedelta(minutes=10), "lapse", lambda: self.accounts.lapse(HOUSE))
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))

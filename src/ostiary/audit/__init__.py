@@ -1,7 +1,17 @@
-"""The journal, read and verified."""
+"""The journal: read, exported, signed, verified, and cut to what is kept."""
 
+from ostiary.audit.anchors import AnchorFailed, Anchors
+from ostiary.audit.checkpoints import Checkpoints
+from ostiary.audit.export import Export, ExportOverrun, Order
+from ostiary.audit.offline import verify_export
 from ostiary.audit.queries import Line, Place
-from ostiary.audit.service import Audit
+from ostiary.audit.retention import Cut, Retention
+from ostiary.audit.service import Audit, Search
+from ostiary.audit.settings import JournalSettings
 from ostiary.audit.verdict import Finding, Kind, Verdict
+from ostiary.audit.wanted import Wanted, network_of
 
-__all__ = ["Audit", "Finding", "Kind", "Line", "Place", "Verdict"]
+__all__ = [
+    "AnchorFailed", "Anchors", "Audit", "Checkpoints", "Cut", "Export", "ExportOverrun", "Finding", "JournalSettings",
+    "Kind", "Line", "Order", "Place", "Retention", "Search", "Verdict", "Wanted", "network_of", "verify_export",
+]  # fmt: skip

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["edited", "missing", "extra", "truncated", "strand-missing", "head-forged", "register-forged"]
+Kind = Literal[
+    "edited", "missing", "extra", "truncated", "strand-missing", "head-forged", "register-forged",
+    "base-forged",  # where a strand begins since old entries were deleted
+    "checkpoint-forged", "checkpoint-missing",
+    "set-back",  # not what an earlier checkpoint saw
+    "partial", "cut", "altered",  # of exports: made with filters; without its end; not as it was exported
+]  # fmt: skip
 
 MOST_FINDINGS = 1000
 """A journal that was rewritten from the start on would fill the memory with findings."""

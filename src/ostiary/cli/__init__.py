@@ -15,7 +15,7 @@ COMMANDS = {
     "dev": ("ostiary.cli.serve", "dev", "Run a server for development: letters in the terminal and on a page."),
     "doctor": ("ostiary.cli.doctor", "doctor", "Check a deployment and say what to do."),
     "hash": ("ostiary.cli.hashing", "hashing", "Measure password hashes and choose their cost."),
-    "journal": ("ostiary.cli.journal", "journal", "Verify and read the journal."),
+    "journal": ("ostiary.cli.journal", "journal", "Read, export, sign, verify and prune the journal."),
     "key": ("ostiary.cli.keys", "key", "List, rotate and kill keys."),
     "migrate": ("ostiary.cli.migrate", "migrate", "Bring the database up to date."),
     "risk": ("ostiary.cli.risk", "risk", "Explain verdicts on sign-ins, and try out another policy."),

@@ -32,7 +32,9 @@ def list_keys(data: Path) -> None:
                 stored.id, stored.purpose, stored.algorithm, b"", stored.published_at, stored.activates_at,
                 stored.retires_at, stored.expires_at,
             )  # fmt: skip
-            click.echo(f"{stored.purpose:8} {stored.id:18} {held.state(now):10} active from {iso(stored.activates_at)}")
+            click.echo(
+                f"{stored.purpose:10} {stored.id:18} {held.state(now):10} active from {iso(stored.activates_at)}"
+            )
 
     run_with_house(data, errand)
 
@@ -45,7 +47,7 @@ def rotate(data: Path, purpose: tuple[str, ...]) -> None:
 
     async def errand(house: Ostiary) -> None:
         for made in await house.keys.rotate(keeper(), purpose):  # type: ignore[arg-type]
-            click.echo(f"{made.purpose:8} {made.id:18} published, takes over at {iso(made.activates_at)}")
+            click.echo(f"{made.purpose:10} {made.id:18} published, takes over at {iso(made.activates_at)}")
 
     run_with_house(data, errand)
 

@@ -54,7 +54,7 @@ class _Header:
     typ: str
 
 
-def sign(claims: Mapping[str, object], key: SigningKey, typ: str) -> str:
+def sign(claims: Mapping[str, object], key: SigningKey, typ: str, *, longest: int = MAX_TOKEN) -> str:
     """Return the claims as a signed token in compact form (RFC 7515 section 7.1).
 
     Args:
@@ -62,19 +62,22 @@ def sign(claims: Mapping[str, object], key: SigningKey, typ: str) -> str:
         key: What signs; its id and algorithm go into the header.
         typ: What the token is for, such as `at+jwt`. One purpose, one value
             (RFC 8725 section 3.11).
+        longest: Characters at most; what is no header line may be longer.
 
     Raises:
-        ValueError: The token would be longer than `read` accepts.
+        ValueError: The token would be longer than that.
     """
     signed = f"{_header_of(key.key_id, key.algorithm, typ)}.{encode_base64url(msgspec.json.encode(claims))}"
     signature = joserfc_algorithm(key.algorithm).sign(signed.encode("ascii"), key.jose)
     token = f"{signed}.{encode_base64url(signature)}"
-    if len(token) > MAX_TOKEN:
-        raise ValueError(f"The claims make a token longer than {MAX_TOKEN} characters.")
+    if len(token) > longest:
+        raise ValueError(f"The claims make a token longer than {longest} characters.")
     return token
 
 
-def read(token: str, keys: KeySource, typ: str, *, foreign: bool = False) -> dict[str, object]:
+def read(
+    token: str, keys: KeySource, typ: str, *, foreign: bool = False, longest: int = MAX_TOKEN
+) -> dict[str, object]:
     """Return the claims of a token whose signature is right.
 
     Issuer, audience and times are not looked at: see `claims.check`.
@@ -86,11 +89,12 @@ def read(token: str, keys: KeySource, typ: str, *, foreign: bool = False) -> dic
         typ: The purpose it must have been made for (RFC 8725 section 3.11).
         foreign: Read ID tokens of other issuers, who may leave `typ` out,
             name certificates by their digest, and number keys more freely.
+        longest: Characters at most.
 
     Raises:
         TokenRefused: It is not exactly that.
     """
-    form = _COMPACT.fullmatch(token) if len(token) <= MAX_TOKEN else None
+    form = _COMPACT.fullmatch(token) if len(token) <= longest else None
     if form is None:
         raise TokenRefused("form")
     head, body, tail = form.groups()

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import bindparam, func, insert, select
 
+from ostiary.core.chain import BREAK, GENESIS, Entry, link
 from ostiary.core.db import Duplicate, Insert, Query
 from ostiary.core.db.unit import Note
 from ostiary.core.errors import Unavailable
-from ostiary.core.secrets import b64, derived
+from ostiary.core.secrets import derived
 from ostiary.core.tables import journal, journal_strands
 
 if TYPE_CHECKING:
-    from ostiary.core.clock import Clock, Millis
+    from ostiary.core.clock import Clock
     from ostiary.core.crypto import AccountKeys, Sealer
     from ostiary.core.db import Unit
     from ostiary.core.keyring import KeyRing
 
-GENESIS = hashlib.sha256(b"ostiary journal v1").digest()
+__all__ = [
+    "BREAK", "FIND_HEAD", "GENESIS", "REGISTER", "Base", "Entry", "Head", "Journal", "JournalBlocked", "JournalBroken",
+    "link",
+]  # fmt: skip
+
 REGISTER = -1
 """The pseudo-strand whose row says how many strands there are, so that none can vanish whole."""
 
-BREAK = "journal.break_found"
-"""Written by the house itself where it must go on from an end that somebody has tampered with."""
+
+HEAD, BASE = "journal head", "journal base"
+"""What a MAC is for: an old end of a strand must not pass for a place where it begins."""
+
+Mark = tuple[int, int, bytes]
+"""Strand, number, chain value."""
 
 
 class JournalBlocked(Unavailable):
@@ -36,19 +44,11 @@ class JournalBlocked(Unavailable):
     title = "The service cannot keep its journal right now. Please try again later."
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One line of the journal as stored; `sealed` holds what is personal."""
+class JournalBroken(Unavailable):
+    """What must be vouched for was not written by this house, so nothing is signed or deleted (D14: closed)."""
 
-    strand: int
-    position: int
-    at: Millis
-    action: str
-    account_id: str | None
-    session_id: str | None
-    request_id: str
-    details: str
-    sealed: bytes | None
-    chain: bytes
+    slug = "journal-broken"
+    title = "The journal is not as this house wrote it, so nothing was done with it."
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -57,6 +57,16 @@ class Head(msgspec.Struct, frozen=True):
     strand: int
     entries: int
     head: bytes
+    key_id: str
+    mac: bytes
+
+
+class Base(msgspec.Struct, frozen=True):
+    """Where a strand begins since old entries were deleted: the first kept position, and the chain before it."""
+
+    strand: int
+    position: int
+    chain: bytes
     key_id: str
     mac: bytes
 
@@ -87,15 +97,6 @@ def _put_head(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
 PUT_HEAD = Query(_put_head)
 
 
-def link(previous: bytes, entry: Entry) -> bytes:
-    """Return the chain value of an entry: SHA-256 over the one before and everything it says."""
-    said = (
-        entry.strand, entry.position, entry.at, entry.action, entry.account_id, entry.session_id,
-        entry.request_id, entry.details, None if entry.sealed is None else b64(entry.sealed),
-    )  # fmt: skip
-    return hashlib.sha256(previous + msgspec.json.encode(said)).digest()
-
-
 class Journal:
     """Fills the journal from the notes of each unit.
 
@@ -110,7 +111,7 @@ class Journal:
         self._clock = clock
         self._sealer = sealer
         self._account_keys = account_keys
-        self._derived: dict[str, bytes] = {}
+        self._derived: dict[tuple[str, str], bytes] = {}
 
     async def flush(self, unit: Unit) -> None:
         """Append the unit's notes; the last thing before its commit."""
@@ -135,13 +136,17 @@ class Journal:
 
     async def is_genuine(self, head: Head) -> bool:
         """Return whether this house wrote the end of that strand."""
-        key = self._ring.find("journal", head.key_id, self._clock.now())
-        if key is None:  # made by another process a moment ago?
-            await self._ring.refill()
-            key = self._ring.find("journal", head.key_id, self._clock.now())
-        return key is not None and hmac.compare_digest(
-            self._mac(key.id, key.material, head.strand, head.entries, head.head), head.mac
-        )
+        return await self._proves(HEAD, head.key_id, (head.strand, head.entries, head.head), head.mac)
+
+    async def is_genuine_base(self, base: Base) -> bool:
+        """Return whether this house said that the strand begins there."""
+        return await self._proves(BASE, base.key_id, (base.strand, base.position, base.chain), base.mac)
+
+    def base(self, strand: int, position: int, chain: bytes) -> Base:
+        """Return the statement that a strand begins there, with its MAC under the current key."""
+        key = self._ring.current("journal", self._clock.now())
+        mac = self._mac(BASE, key.id, key.material, (strand, position, chain))
+        return Base(strand, position, chain, key.id, mac)
 
     async def unsealed(self, unit: Unit, entry: Entry) -> dict[str, str] | None:
         """Return what is personal in an entry, or None once the account is erased."""
@@ -208,11 +213,18 @@ class Journal:
 
     async def _put_head(self, unit: Unit, strand: int, entries: int, chain: bytes) -> None:
         key = self._ring.current("journal", self._clock.now())
-        mac = self._mac(key.id, key.material, strand, entries, chain)
+        mac = self._mac(HEAD, key.id, key.material, (strand, entries, chain))
         await unit.run(PUT_HEAD, strand=strand, entries=entries, head=chain, key_id=key.id, mac=mac)
 
-    def _mac(self, key_id: str, material: bytes, strand: int, entries: int, chain: bytes) -> bytes:
-        key = self._derived.get(key_id)
+    async def _proves(self, use: str, key_id: str, place: Mark, mac: bytes) -> bool:
+        key = self._ring.find("journal", key_id, self._clock.now())
+        if key is None:  # made by another process a moment ago?
+            await self._ring.refill()
+            key = self._ring.find("journal", key_id, self._clock.now())
+        return key is not None and hmac.compare_digest(self._mac(use, key.id, key.material, place), mac)
+
+    def _mac(self, use: str, key_id: str, material: bytes, place: Mark) -> bytes:
+        key = self._derived.get((use, key_id))
         if key is None:
-            key = self._derived[key_id] = derived(material, "journal head")
-        return hmac.digest(key, f"{strand}|{entries}|".encode() + chain, "sha256")
+            key = self._derived[use, key_id] = derived(material, use)
+        return hmac.digest(key, f"{place[0]}|{place[1]}|".encode() + place[2], "sha256")

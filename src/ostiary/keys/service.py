@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ostiary.client.keys import SigningKey, VerifyingKey
+from ostiary.client.keys import KnownKeys, SigningKey, VerifyingKey
 from ostiary.core.clock import Millis, millis
 from ostiary.core.crypto import Unsealable, Wrapper
 from ostiary.core.errors import Misconfigured, Problem
@@ -30,6 +30,7 @@ KEPT_AFTER_RETIREMENT: dict[Purpose, timedelta | None] = {
     "index": timedelta(days=31),
     "data": None,  # opens what it sealed until that is sealed anew
     "journal": None,  # proves the past for as long as there is one
+    "checkpoint": None,  # its public half verifies old checkpoints for ever
     "pepper": None,  # hashes made with it wait for their owners' next sign-in
 }
 
@@ -168,6 +169,18 @@ class Keys:
         living = self._ring.living("signing", self._database.clock.now())
         return {"keys": [self._signing(key).verifying.to_jwk() for key in living]}
 
+    def checkpoint_signer(self) -> SigningKey:
+        """Return the key that signs the journal's checkpoints and exports now; never in the JWKS."""
+        return self._signing(self._ring.current("checkpoint", self._database.clock.now()))
+
+    def checkpoint_keys(self) -> KnownKeys:
+        """Return the keys that verify checkpoints, those of long ago included."""
+        return KnownKeys(*self._checkpoint_keys())
+
+    def checkpoint_jwks(self) -> dict[str, object]:
+        """Return the public keys of checkpoints as a JWK Set, for who verifies without this house."""
+        return {"keys": [key.to_jwk() for key in self._checkpoint_keys()]}
+
     async def listed(self) -> list[StoredKey]:
         """Return every key as stored, destroyed ones included, oldest first."""
         return await self._database.all(queries.ALL)
@@ -232,6 +245,9 @@ class Keys:
             signing = SigningKey.generate(self._settings.algorithm)
             algorithm: str = signing.algorithm
             key_id, material = signing.key_id, signing.to_bytes()
+        elif purpose == "checkpoint":
+            signing = SigningKey.generate("EdDSA")  # small, and no random number that could go wrong
+            algorithm, key_id, material = signing.algorithm, signing.key_id, signing.to_bytes()
         else:
             algorithm, key_id, material = "HKDF-SHA256", f"{purpose[0]}{secrets.token_hex(5)}", secrets.token_bytes(32)
         return Key(key_id, purpose, str(algorithm), material, published_at, activates_at, None, None)
@@ -252,6 +268,10 @@ class Keys:
             queries.RETIRE_OTHERS, of_purpose=purpose, successor=successor.id, retire_at=at,
             expire_at=None if kept is None else at + millis(kept),
         )  # fmt: skip
+
+    def _checkpoint_keys(self) -> list[VerifyingKey]:
+        living = self._ring.living("checkpoint", self._database.clock.now())
+        return [self._signing(key).verifying for key in living]
 
     def _signing(self, key: Key) -> SigningKey:
         found = self._signers.get(key.id)

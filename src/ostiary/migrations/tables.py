@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ostiary.audit.models
 import ostiary.keys.models
 import ostiary.passwords.models
 import ostiary.protection.models

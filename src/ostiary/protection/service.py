@@ -176,7 +176,7 @@ class Protection:
         await self.login_succeeded(attempt)
 
     def is_under_review(self, attempt: Attempt) -> bool:
-        """Return whether strangers have failed so often since the owner last acted that a sign-in wants a closer look."""
+        """Return whether strangers have failed so often that a sign-in wants a closer look, until the owner acts."""
         return attempt.failures >= self._settings.review_failures
 
     def is_on_guard(self, caller: Caller) -> bool:

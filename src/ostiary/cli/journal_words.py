@@ -1,0 +1,107 @@
+"""What the commands on the journal share: filters, times, progress."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ostiary.cli.common import account_named
+from ostiary.core.clock import Millis, millis
+
+if TYPE_CHECKING:
+    from ostiary.audit import Wanted
+    from ostiary.wiring import Ostiary
+
+PROGRESS_EVERY = 10_000
+_AGE = re.compile(r"(\d{1,6})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{22}")
+_ACTION = re.compile(r"[a-z_.]+\*?|\*")
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which entries."""
+    for option in (
+        click.option("--address", help="From this address, or network such as 203.0.113.0/24; opens each entry."),
+        click.option("--until", help="Before this time, as with --since."),
+        click.option("--since", help="From this time on: ISO such as 2026-01-31T12:00, or an age such as 2h or 3d."),
+        click.option("--action", help="Only this action, such as login.failed, or all that begin alike: 'login.*'."),
+        click.option("--account", "login", help="Only what concerns this name, address or id."),
+    ):
+        command = option(command)
+    return command
+
+
+async def wanted_of(
+    house: Ostiary, login: str | None, action: str | None, since: str | None, until: str | None, address: str | None
+) -> Wanted:
+    """Return what the options ask for.
+
+    Raises:
+        click.ClickException: One of them is not to be understood.
+    """
+    from ostiary.audit import Wanted, network_of  # noqa: PLC0415 - `--help` needs it not
+
+    now = house.clock.now()
+    if action is not None and not _ACTION.fullmatch(action):
+        raise click.ClickException("--action takes a name such as login.failed, or a beginning such as login.*")
+    try:
+        network = None if address is None else network_of(address)
+    except ValueError:
+        raise click.ClickException("--address takes an address, or a network such as 203.0.113.0/24") from None
+    return Wanted(
+        None if login is None else await _account(house, login), action,
+        None if since is None else instant(since, now), None if until is None else instant(until, now), network,
+    )  # fmt: skip
+
+
+def instant(text: str, now: Millis) -> Millis:
+    """Return the moment of an ISO time (without a zone, UTC), or of an age such as `2h` or `3d`.
+
+    Raises:
+        click.ClickException: It is neither.
+    """
+    age = _AGE.fullmatch(text.strip())
+    try:
+        if age is not None:
+            found = now - millis(timedelta(**{_UNITS[age[2]]: int(age[1])}))
+        else:
+            told = datetime.fromisoformat(text.strip())
+            told = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+            found = millis(told - datetime.fromtimestamp(0, UTC))
+    except (ValueError, OverflowError):
+        found = -1
+    if found < 0:
+        raise click.ClickException(f"{text!r} is no time: write 2026-01-31T12:00, or an age such as 2h or 3d")
+    return found
+
+
+def progress_of(verb: str) -> Callable[[int], None]:
+    """Return what tells on stderr how far a long errand is."""
+    told = 0
+
+    def progress(entries: int) -> None:
+        nonlocal told
+        if entries - told >= PROGRESS_EVERY:
+            told = entries
+            tell(f"{entries} entries {verb} …")
+
+    return progress
+
+
+def tell(words: str) -> None:
+    """Say something that is not part of the answer."""
+    click.echo(words, err=True)
+
+
+async def _account(house: Ostiary, login: str) -> str:
+    try:
+        return (await account_named(house, login)).id
+    except click.ClickException:
+        if _ACCOUNT_ID.fullmatch(login):  # of an account that is deleted: its entries stay
+            return login
+        raise
