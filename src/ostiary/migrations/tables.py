@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ostiary.csp_reports.models
 import ostiary.keys.models
 import ostiary.passwords.models
 import ostiary.sessions.models  # noqa: F401 - imported for their tables

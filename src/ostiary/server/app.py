@@ -58,7 +58,7 @@ def build(house: Ostiary) -> App:
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)
     renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest)
-    app.state.edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer)
+    app.state.edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock)
     app.state.services = {
         type(part): part
         for part in (
