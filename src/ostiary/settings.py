@@ -15,6 +15,7 @@ from ostiary.accounts.settings import AccountSettings
 from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
+from ostiary.csp_reports.settings import CspReportSettings
 from ostiary.keys.settings import KeySettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passwords.policy import PasswordSettings
@@ -56,6 +57,9 @@ class Settings(BaseModel):
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
+    csp_reports: CspReportSettings = Field(
+        default_factory=CspReportSettings, description="What is kept of what browsers report."
+    )
     mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
     outbound: OutboundSettings = Field(
         default_factory=OutboundSettings, description="Where the house may go by itself, and for how long."

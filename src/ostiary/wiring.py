@@ -26,6 +26,7 @@ from ostiary.core.onetime import OneTimeTokens
 from ostiary.core.outbound import Outbound
 from ostiary.core.secrets import Macs
 from ostiary.core.signals import Push, Signals
+from ostiary.csp_reports import CspReports
 from ostiary.keys import Keys, root_wrapper
 from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
@@ -36,7 +37,7 @@ from ostiary.registration import Registration
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
 from ostiary.web.cookies import Cookies
-from ostiary.web.csrf import Csrf
+from ostiary.web.csrf import Csrf, own_origins
 from ostiary.web.reception import Reception
 
 if TYPE_CHECKING:
@@ -107,6 +108,10 @@ class Ostiary:
         )  # fmt: skip
         self.registration.serve(self.outbox)
 
+        self.csp_reports = CspReports(
+            self.database, self.protection, own_origins(settings.web.public_url), settings.csp_reports
+        )
+
         self.cookies = Cookies(settings.web.cookies)
         self.csrf = Csrf(self.macs, self.cookies, settings.web)
         self.guard = SessionGuard(
@@ -169,6 +174,7 @@ class Ostiary:
             return
         self._is_open = False
         await self.outbox.stop()
+        await self.csp_reports.close()
         await self.signals.stop()
         await self.hasher.close()
         if closing := getattr(self.limiter, "close", None):

@@ -68,6 +68,8 @@ class Protection:
         self._letters = Limit("letters.mailbox", settings.letters_per_hour, HOUR)
         self._weighings = Limit("weighing.address", settings.weighings_per_minute, MINUTE)
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
+        self._reports = Limit("csp.address", settings.csp_reports_per_minute, MINUTE)
+        self._all_reports = Limit("csp.all", settings.csp_reports_per_minute_in_all, MINUTE)
         self._rechecks = Limit("recheck.account", settings.rechecks, timedelta(minutes=15))
 
     @property
@@ -75,7 +77,7 @@ class Protection:
         """Every named limit, for the documentation."""
         return (
             self._by_minute, self._by_hour, self._by_name, self._by_account, self._by_device, self._signups,
-            self._letters, self._rechecks, self._weighings,
+            self._letters, self._rechecks, self._weighings, self._reports, self._all_reports,
         )  # fmt: skip
 
     async def admit_login(self, caller: Caller, name: str, account_id: str | None, *, known_device: bool) -> Attempt:
@@ -136,6 +138,14 @@ class Protection:
         (count,) = await self._memory.spend(Spend(self._weighings, self._address(caller)))
         if count.spent > self._weighings.number:
             raise LimitReached(retry_after=self._wait(count))
+
+    async def admit_csp_report(self, caller: Caller) -> bool:
+        """Return whether one more report of a violated policy is counted; in memory, as a flood must cost no write."""
+        for spend in (Spend(self._reports, self._address(caller)), Spend(self._all_reports, self._digest("all"))):
+            (count,) = await self._memory.spend(spend)
+            if count.spent > spend.limit.number:
+                return False
+        return True
 
     async def admit_letter(self, email_key: str) -> bool:
         """Return whether a letter that a stranger caused may go to this mailbox (no mail bombs)."""

@@ -173,7 +173,7 @@ async def page_caller(request: Request) -> Caller:
 
 
 def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
-    """Return a dependency that yields who keeps the house: `Annotated[Caller, keeper("csp-reports:read")]`.
+    """Return a dependency that yields a keeper of the house, to stand in an `Annotated[Caller, …]`.
 
     They need the permission, now, and a sign-in that is not long ago: a browser
     left open, or a copied token, is not enough to keep a house with.
@@ -290,7 +290,7 @@ def page(
     shown = {"csrf_token": token, "account": None, "flash": None, "status": status} | context
     html = edge.renderer.page(template, nonce=visit.nonce, **shown)
     response = Response(html, status, media_type="text/html; charset=utf-8")
-    response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce)))
+    response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce, edge.settings)))
     if refusal is not None and refusal.retry_after is not None:
         response.headers["retry-after"] = str(refusal.retry_after)
     if cookie is not None and has_form:
