@@ -19,6 +19,7 @@ from ostiary.csp_reports.settings import CspReportSettings
 from ostiary.keys.settings import KeySettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passwords.policy import PasswordSettings
+from ostiary.places.settings import PlaceSettings
 from ostiary.protection.settings import ProtectionSettings
 from ostiary.sessions.settings import SessionSettings
 from ostiary.web.settings import WebSettings
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
+    places: PlaceSettings = Field(default_factory=PlaceSettings, description="Where an address is.")
     csp_reports: CspReportSettings = Field(
         default_factory=CspReportSettings, description="What is kept of what browsers report."
     )

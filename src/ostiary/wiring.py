@@ -32,6 +32,7 @@ from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
 from ostiary.passwords import PasswordPolicy, Passwords
+from ostiary.places import Places
 from ostiary.protection import Protection
 from ostiary.registration import Registration
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
@@ -86,9 +87,10 @@ class Ostiary:
 
         self.letters = Letters(settings.web.product_name, settings.web.public_url)
         self.post = post or post_for(settings.mail, data)
+        self.places = Places(settings.places)
 
         self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
-        self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox)
+        self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox, self.places)
 
         self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
@@ -219,6 +221,7 @@ class Ostiary:
         every(timedelta(minutes=10), "lapse", lambda: self.accounts.lapse(HOUSE))
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
+        every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=5), "counters", self.protection.prune)
         every(timedelta(hours=6), "sessions", self.sessions.prune)
 

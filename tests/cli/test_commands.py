@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.csp_reports.samples import LEGACY, legacy
 from tests.house import CHEAP_HASHING, PASSWORD
 
 from ostiary.cli import COMMANDS, ostiary
 from ostiary.core.caller import Caller
+from ostiary.csp_reports import read
 from ostiary.mail import Mailbox
 from ostiary.wiring import Ostiary
 
@@ -73,6 +75,30 @@ def test_an_account_is_added_shown_closed_opened_and_deleted(data: Path) -> None
     assert run(data, "user", "delete", "mira", typed="n\n").exit_code == 1
     said(data, "user", "delete", "mira", typed="y\n")
     assert said(data, "user", "list") == ""
+
+
+def test_a_permission_is_granted_shown_and_taken_back(data: Path) -> None:
+    said(data, *ADD)
+    assert "may: nothing beyond" in said(data, "user", "show", "mira")
+    assert "may now csp-reports:write" in said(data, "user", "permit", "mira", "csp-reports:write")
+    assert "might already" in said(data, "user", "permit", "mira", "csp-reports:write")
+    said(data, "user", "permit", "mira", "csp-reports:read")
+    assert "may: csp-reports:read, csp-reports:write" in said(data, "user", "show", "mira")
+    assert run(data, "user", "permit", "mira", "CSP").exit_code == 1
+    said(data, "user", "forbid", "mira", "csp-reports:read")
+    assert run(data, "user", "forbid", "mira", "csp-reports:read").exit_code == 1
+    assert "may: csp-reports:write" in said(data, "user", "show", "mira")
+
+
+def test_reports_of_violations_are_listed_and_forgotten(data: Path) -> None:
+    async def report() -> None:
+        async with Ostiary.at(data, post=Mailbox()) as house:
+            await house.csp_reports.take(Caller(), read(LEGACY, legacy(), house.csp_reports.origins))
+
+    asyncio.run(report())
+    assert "script-src-elem      https://evil.example on /auth/sign-in" in said(data, "csp", "list")
+    assert "1 groups" in said(data, "csp", "clear")
+    assert said(data, "csp", "list") == ""
 
 
 def test_an_account_that_cannot_stand_is_refused_in_words(data: Path) -> None:

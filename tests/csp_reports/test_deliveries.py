@@ -46,6 +46,7 @@ async def test_a_reporter_is_no_visitor_no_cookie_is_set_and_no_cors_permission_
     outside: httpx.AsyncClient,
 ) -> None:
     browser = Browser(outside)
+    await browser.get(f"{API}/csrf")
     await browser.post(f"{API}/register", json={"username": "mira", "email": "m@example.org", "password": PASSWORD})
     jar = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     outside.cookies.clear()

@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.csp_reports.samples import LEGACY, MODERN, legacy, modern
 from tests.house import ORIGIN
 
-from ostiary.core.errors import Problem
 from ostiary.csp_reports import MalformedReport, Report, read
 from ostiary.csp_reports.reading import LONGEST_SAMPLE, LONGEST_TEXT
+from ostiary.web.strict_json import MalformedJSON
 
 HERE = frozenset({ORIGIN})
 
@@ -107,15 +107,16 @@ ANYTHING = st.recursive(
 )
 
 
-@given(st.fixed_dictionaries({"document-uri": st.just(f"{ORIGIN}/x")}, optional={
-    name: ANYTHING | st.text(max_size=600).map(lambda text: f"https://{text}")
-    for name in ("effective-directive", "violated-directive", "blocked-uri", "source-file", "disposition", "script-sample")
-}))  # fmt: skip
+FIELDS = ("effective-directive", "violated-directive", "blocked-uri", "source-file", "disposition", "script-sample")
+SAID = ANYTHING | st.text(max_size=600).map(lambda text: f"https://{text}")
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.fixed_dictionaries({"document-uri": st.just(f"{ORIGIN}/x")}, optional=dict.fromkeys(FIELDS, SAID)))
 def test_whatever_is_sent_is_refused_or_fits_into_a_row(body: dict[str, Any]) -> None:
     try:
         reports = read(LEGACY, json.dumps({"csp-report": body}).encode(), HERE)
-    except Problem as refusal:
-        assert refusal.status == 400
+    except MalformedJSON:  # half a surrogate pair, or a NUL
         return
     for report in reports:
         assert len(report.sample) <= LONGEST_SAMPLE

@@ -22,6 +22,7 @@ from ostiary.csp_reports import CspReports
 from ostiary.login import Login
 from ostiary.mail import Mailbox
 from ostiary.passwords import Passwords
+from ostiary.places import Places
 from ostiary.registration import Registration
 from ostiary.server.lanes import lanes_of
 from ostiary.sessions import CookieHandover, Sessions
@@ -67,10 +68,19 @@ def build(house: Ostiary) -> App:
         type(part): part
         for part in (
             house.accounts, house.login, house.passwords, house.registration, house.sessions, house.handover,
-            house.csp_reports,
+            house.csp_reports, house.places,
         )
     }  # fmt: skip
-    assert app.state.services.keys() == {Accounts, Login, Passwords, Registration, Sessions, CookieHandover, CspReports}
+    assert app.state.services.keys() == {
+        Accounts,
+        Login,
+        Passwords,
+        Registration,
+        Sessions,
+        CookieHandover,
+        CspReports,
+        Places,
+    }
     for router in ROUTERS:
         app.include_router(router)
     add_problem_handlers(app)
