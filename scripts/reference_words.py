@@ -6,6 +6,8 @@ JOURNAL_ENTRIES = {
     "account.deleted": "The keeper deleted an account; what was personal in its entries can be read no more.",
     "account.lapsed": "An account whose address was never proven was deleted when its time was over.",
     "account.opened": "An account was opened, provisional until its address is proven.",
+    "account.permission_granted": "The keeper let the account do something; `permission` names it.",
+    "account.permission_revoked": "The keeper took a permission back; it is gone from every session at once.",
     "account.profile_changed": "Its owner changed the profile; `fields` names what.",
     "account.status_changed": "An account was deactivated or activated.",
     "account.unlocked": "The keeper opened a locked name to strangers again.",
@@ -21,6 +23,7 @@ JOURNAL_ENTRIES = {
     "login.succeeded": "A sign-in; `methods` as in RFC 8176.",
     "password.changed": "The owner replaced the password; their other sessions ended in the same unit.",
     "password.recheck_failed": "A password asked again inside a session was wrong.",
+    "reports.cleared": "A keeper had the reports of violated content policies forgotten; `groups` says how many.",
     "session.ended": "A session ended; `reason` says why.",
     "session.grace_used": "A racing tab showed the last refresh token within the grace and got the same successor.",
     "session.started": "A device was signed in.",
@@ -36,6 +39,18 @@ LIMITS = {
     "signup.address": ("new accounts", "client address", "429", "signups_per_hour"),
     "letters.mailbox": ("letters that strangers can cause", "mailbox", "no letter", "letters_per_hour"),
     "recheck.account": ("wrong passwords inside a session", "account", "429", "rechecks"),
+    "csp.address": (
+        "reports of violated policies",
+        "client address, by each process",
+        "204, uncounted",
+        "csp_reports_per_minute",
+    ),
+    "csp.all": (
+        "reports of violated policies",
+        "everybody, by each process",
+        "204, uncounted",
+        "csp_reports_per_minute_in_all",
+    ),
     "weighing.address": ("passwords weighed", "client address, by each process", "429", "weighings_per_minute"),
 }
 """What each limit counts, for whom, how it answers, and its setting in the section `protection`."""
