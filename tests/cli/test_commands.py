@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.csp_reports.samples import LEGACY, legacy
 from tests.house import CHEAP_HASHING, PASSWORD
+from tests.places.test_places import CITIES
 
 from ostiary.cli import COMMANDS, ostiary
 from ostiary.core.caller import Caller
@@ -161,6 +162,18 @@ def test_the_doctor_names_what_is_wrong_and_what_to_do(data: Path) -> None:
     result = run(data, "doctor")
     assert result.exit_code == 1
     assert "chmod 700" in result.output
+
+
+def test_the_doctor_looks_at_the_age_of_places(data: Path) -> None:
+    def found() -> dict[str, str]:
+        findings = map(json.loads, run(data, "doctor", "--json").output.splitlines())
+        return next(finding for finding in findings if finding["about"] == "places")
+
+    assert found()["state"] == "good"
+    with (data / "ostiary.toml").open("a") as settings:
+        settings.write(f'[places]\ndatabase = "{CITIES}"\n')
+    assert found()["state"] == "look"  # the test database is of February 2026
+    assert "days old" in found()["words"]
 
 
 def test_the_doctor_of_no_folder_says_so(tmp_path: Path) -> None:
