@@ -72,8 +72,10 @@ class Marker(msgspec.Struct, frozen=True):
     present: int
 
 
+_SPACE: Any = literal_column("' '")  # written out: a constant of the statement, and not one more parameter
+
 _GRANTED = (
-    select(func.coalesce(func.aggregate_strings(account_permissions.c.permission, literal_column("' '")), ""))
+    select(func.coalesce(func.aggregate_strings(account_permissions.c.permission, _SPACE), ""))
     .where(account_permissions.c.account_id == accounts.c.id)
     .correlate(accounts)
     .scalar_subquery()
