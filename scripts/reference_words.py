@@ -6,6 +6,8 @@ JOURNAL_ENTRIES = {
     "account.deleted": "The keeper deleted an account; what was personal in its entries can be read no more.",
     "account.lapsed": "An account whose address was never proven was deleted when its time was over.",
     "account.opened": "An account was opened, provisional until its address is proven.",
+    "account.permission_granted": "The keeper let the account do something; `permission` names it.",
+    "account.permission_revoked": "The keeper took a permission back; it is gone from every session at once.",
     "account.profile_changed": "Its owner changed the profile; `fields` names what.",
     "account.status_changed": "An account was deactivated or activated.",
     "account.unlocked": "The keeper opened a locked name to strangers again.",
@@ -30,6 +32,7 @@ JOURNAL_ENTRIES = {
     "password.changed": "The owner replaced the password; their other sessions ended in the same unit.",
     "password.recheck_failed": "A password asked again inside a session was wrong.",
     "password.ticket_refused": "A ticket to replace a password came after the account or the password had changed.",
+    "reports.cleared": "A keeper had the reports of violated content policies forgotten; `groups` says how many.",
     "session.ended": "A session ended; `reason` says why.",
     "session.grace_used": "A racing tab showed the last refresh token within the grace and got the same successor.",
     "session.started": "A device was signed in.",
@@ -61,6 +64,10 @@ LIMITS = {
     "spray.password": ("names that one wrong password was tried for", "", "on guard: 429", "spraying_names"),
     "stuffing.names": (
         "names that fail at first, less those that succeed", "", "on guard: 429", "stuffing_names",
+    ),
+    "csp.address": ("reports of violated policies", "by each process", "204, uncounted", "csp_reports_per_minute"),
+    "csp.all": (
+        "reports of violated policies", "by each process", "204, uncounted", "csp_reports_per_minute_in_all",
     ),
     "anonymous": ("requests that show no credential", "in memory, shared out", "429", "anonymous_per_minute"),
     "signed-in": ("requests", "in memory, shared out", "429", "signed_in_per_minute"),

@@ -16,9 +16,11 @@ from ostiary.audit.settings import JournalSettings
 from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
+from ostiary.csp_reports.settings import CspReportSettings
 from ostiary.keys.settings import KeySettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passwords.policy import PasswordSettings
+from ostiary.places.settings import PlaceSettings
 from ostiary.protection.settings import ProtectionSettings
 from ostiary.risk.settings import RiskSettings
 from ostiary.sessions.settings import SessionSettings
@@ -61,6 +63,10 @@ class Settings(BaseModel):
     risk: RiskSettings = Field(default_factory=RiskSettings, description="How sign-ins are judged, and what follows.")
     journal: JournalSettings = Field(
         default_factory=JournalSettings, description="Checkpoints of the journal, their anchors, and retention."
+    )
+    places: PlaceSettings = Field(default_factory=PlaceSettings, description="Where an address is.")
+    csp_reports: CspReportSettings = Field(
+        default_factory=CspReportSettings, description="What is kept of what browsers report."
     )
     mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
     outbound: OutboundSettings = Field(

@@ -27,18 +27,20 @@ from ostiary.core.onetime import OneTimeTokens
 from ostiary.core.outbound import Outbound
 from ostiary.core.secrets import Macs
 from ostiary.core.signals import Push, Signals
+from ostiary.csp_reports import CspReports
 from ostiary.keys import Keys, root_wrapper
 from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
+from ostiary.places import Places
 from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.registration import Registration
-from ostiary.risk import NoPlaces, Risk
+from ostiary.risk import Risk
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
 from ostiary.web.cookies import Cookies
-from ostiary.web.csrf import Csrf
+from ostiary.web.csrf import Csrf, own_origins
 from ostiary.web.reception import Reception
 from ostiary.web.traffic import Traffic
 
@@ -96,9 +98,10 @@ class Ostiary:
 
         self.letters = Letters(settings.web.product_name, settings.web.public_url)
         self.post = post or post_for(settings.mail, data)
+        self.places = Places(settings.places)
 
         self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
-        self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox)
+        self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox, self.places)
 
         self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
@@ -114,7 +117,7 @@ class Ostiary:
         limits = self.protection.limits
         self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
         self.presence = Presence(self.database, self.traffic.share_among)
-        self.risk = Risk(self.account_keys, NoPlaces(), settings.risk)
+        self.risk = Risk(self.account_keys, self.places, settings.risk)
         self.breaches = Breaches(settings.passwords, self.outbound, self.clock, data)
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
@@ -128,6 +131,10 @@ class Ostiary:
             self.post, settings.accounts,
         )  # fmt: skip
         self.registration.serve(self.outbox)
+
+        self.csp_reports = CspReports(
+            self.database, self.protection, own_origins(settings.web.public_url), settings.csp_reports
+        )
 
         self.cookies = Cookies(settings.web.cookies)
         self.csrf = Csrf(self.macs, self.cookies, settings.web)
@@ -196,6 +203,7 @@ class Ostiary:
         await self.outbox.stop()
         with contextlib.suppress(Unavailable):  # whoever cannot say goodbye is missed after a while
             await self.presence.leave()
+        await self.csp_reports.close()
         await self.signals.stop()
         await self.hasher.close()
         self.breaches.close()
@@ -243,6 +251,7 @@ class Ostiary:
         every(timedelta(minutes=10), "lapse", lambda: self.accounts.lapse(HOUSE))
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
+        every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)
         every(timedelta(hours=6), "sessions", self.sessions.prune)

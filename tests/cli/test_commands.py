@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.csp_reports.samples import LEGACY, legacy
 from tests.house import CHEAP_HASHING, PASSWORD
+from tests.places.test_places import CITIES
 
 from ostiary.cli import COMMANDS, ostiary
 from ostiary.core.caller import Caller
+from ostiary.csp_reports import read
 from ostiary.mail import Mailbox
 from ostiary.sessions import Grant
 from ostiary.wiring import Ostiary
@@ -77,6 +80,30 @@ def test_an_account_is_added_shown_closed_opened_and_deleted(data: Path) -> None
     assert said(data, "user", "list") == ""
 
 
+def test_a_permission_is_granted_shown_and_taken_back(data: Path) -> None:
+    said(data, *ADD)
+    assert "may: nothing beyond" in said(data, "user", "show", "mira")
+    assert "may now csp-reports:write" in said(data, "user", "permit", "mira", "csp-reports:write")
+    assert "might already" in said(data, "user", "permit", "mira", "csp-reports:write")
+    said(data, "user", "permit", "mira", "csp-reports:read")
+    assert "may: csp-reports:read, csp-reports:write" in said(data, "user", "show", "mira")
+    assert run(data, "user", "permit", "mira", "CSP").exit_code == 1
+    said(data, "user", "forbid", "mira", "csp-reports:read")
+    assert run(data, "user", "forbid", "mira", "csp-reports:read").exit_code == 1
+    assert "may: csp-reports:write" in said(data, "user", "show", "mira")
+
+
+def test_reports_of_violations_are_listed_and_forgotten(data: Path) -> None:
+    async def report() -> None:
+        async with Ostiary.at(data, post=Mailbox()) as house:
+            await house.csp_reports.take(Caller(), read(LEGACY, legacy(), house.csp_reports.origins))
+
+    asyncio.run(report())
+    assert "script-src-elem      https://evil.example on /auth/sign-in" in said(data, "csp", "list")
+    assert "1 groups" in said(data, "csp", "clear")
+    assert said(data, "csp", "list") == ""
+
+
 def test_an_account_that_cannot_stand_is_refused_in_words(data: Path) -> None:
     result = run(data, "user", "add", "admin", "mira@example.org", "--password", PASSWORD)
     assert result.exit_code != 0
@@ -137,6 +164,18 @@ def test_the_doctor_names_what_is_wrong_and_what_to_do(data: Path) -> None:
     result = run(data, "doctor")
     assert result.exit_code == 1
     assert "chmod 700" in result.output
+
+
+def test_the_doctor_looks_at_the_age_of_places(data: Path) -> None:
+    def found() -> dict[str, str]:
+        findings = map(json.loads, run(data, "doctor", "--json").output.splitlines())
+        return next(finding for finding in findings if finding["about"] == "places")
+
+    assert found()["state"] == "good"
+    with (data / "ostiary.toml").open("a") as settings:
+        settings.write(f'[places]\ndatabase = "{CITIES}"\n')
+    assert found()["state"] == "look"  # the test database is of February 2026
+    assert "days old" in found()["words"]
 
 
 def test_the_doctor_of_no_folder_says_so(tmp_path: Path) -> None:

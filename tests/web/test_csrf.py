@@ -15,7 +15,10 @@ from tests.house import API, ORIGIN, OpenHouse, bearer, client_of, register
 from ostiary.web.csrf import Csrf
 from ostiary.wiring import Ostiary
 
-UNSAFE = [door for door in doors() if door.method not in SAFE]
+REPORTS = "POST /api/v1/csp-report"
+"""Browsers send these by themselves, without our headers; they act for nobody and cookies mean nothing there
+(`tests/csp_reports/test_deliveries.py`)."""
+UNSAFE = [door for door in doors() if door.method not in SAFE and str(door) != REPORTS]
 FOE = "https://evil.example"
 PASSES, FOREIGN, TOKEN_MISSING = "passes", "foreign-origin", "csrf-token-missing"
 SITUATIONS = {
@@ -130,7 +133,7 @@ def verdict(answer: httpx.Response) -> str:
     if answer.headers["content-type"].startswith("text/html"):
         return next(slug for words, slug in titles.items() if words in answer.text)
     slug: str = answer.json()["type"].rpartition("/")[2]
-    return slug
+    return PASSES if slug == "not-permitted" else slug  # asked only once it is sure who is asking
 
 
 @pytest.mark.parametrize("door", UNSAFE, ids=str)
@@ -178,7 +181,7 @@ async def test_looking_is_never_refused_for_where_it_comes_from(outside: httpx.A
 
     for door in doors():
         if door.method in SAFE:
-            assert (await outside.get(door.concrete, headers=cross)).status_code != 403, str(door)
+            assert verdict(await outside.get(door.concrete, headers=cross)) == PASSES, str(door)
 
 
 async def test_looking_changes_nothing(house: Ostiary, outside: httpx.AsyncClient) -> None:

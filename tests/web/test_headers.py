@@ -50,6 +50,7 @@ def assert_dressed(answer: Answered, about: str = "") -> None:
     assert "camera=()" in answer.headers["permissions-policy"]
     policy = policy_of(answer.headers["content-security-policy"])
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"], about
+    assert policy["report-uri"] == ["/api/v1/csp-report/"]
     assert not [source for sources in policy.values() for source in sources if source.startswith("'unsafe")], about
     if answer.headers.get("content-type", "").startswith("text/html"):
         assert_page_policy(answer, policy)
@@ -166,6 +167,13 @@ async def test_behind_https_browsers_are_told_to_stay_there(open_house: OpenHous
     secure = await open_house(work=False, web={"public_url": "https://login.example.org"})
     plain = await open_house(work=False, web={"public_url": ORIGIN})
 
+    for path in (b"/nothing", b"/auth/sign-in", b"/healthz"):
+        # Browsers heed `report-to` on https only, and where they do it wins.
+        told, quiet = await ask(secure.app, "GET", path), await ask(plain.app, "GET", path)
+        assert told.all("reporting-endpoints") == ['csp="https://login.example.org/api/v1/csp-report/"']
+        assert policy_of(told.headers["content-security-policy"])["report-to"] == ["csp"]
+        assert not quiet.all("reporting-endpoints")
+        assert "report-to" not in policy_of(quiet.headers["content-security-policy"])
     answer = await ask(secure.app, "GET", b"/nothing")
     (strict,) = answer.all("strict-transport-security")
     assert int(re.search(r"max-age=(\d+)", strict)[1]) >= 365 * 86_400  # type: ignore[index]  # ASVS 3.4.1

@@ -5,6 +5,7 @@ from ostiary.accounts.agents import describe_agent
 from ostiary.accounts.errors import AddressTaken, NoSuchAccount, TokenSpent, UsernameTaken
 from ostiary.accounts.letters import OwnerLetters
 from ostiary.accounts.names import Username, check_username, name_key
+from ostiary.accounts.permissions import check_permission
 from ostiary.accounts.queries import Account, Claim
 from ostiary.accounts.service import Accounts
 from ostiary.accounts.settings import AccountSettings
@@ -23,6 +24,7 @@ __all__ = [
     "Username",
     "UsernameTaken",
     "check_address",
+    "check_permission",
     "check_username",
     "clean_display_text",
     "describe_agent",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ostiary.core.db import Database
     from ostiary.core.jobs import Outbox
     from ostiary.mail import Letters, Post
+    from ostiary.places import Places
 
 JOB = "letter"
 
@@ -19,10 +20,11 @@ JOB = "letter"
 class OwnerLetters:
     """Writes to the address that an account had proven; nobody else is told anything."""
 
-    def __init__(self, database: Database, letters: Letters, post: Post, outbox: Outbox) -> None:
+    def __init__(self, database: Database, letters: Letters, post: Post, outbox: Outbox, places: Places) -> None:
         self._database = database
         self._letters = letters
         self._post = post
+        self._places = places
         outbox.on(JOB, self.send)
 
     async def send(self, payload: dict[str, Any]) -> None:
@@ -39,6 +41,7 @@ class OwnerLetters:
         if account is None or (to is None and not account.email_verified):
             return
         context["when"] = moment(context["when"])
+        context["place"] = self._places.describe(context.get("address"))
         if "agent" in context:
             context["agent"] = describe_agent(context["agent"])
         await self._post.deliver(self._letters.compose(kind, to or account.email, **context, username=account.username))

@@ -1,4 +1,4 @@
-"""Tables of people: accounts, and claims to addresses that are not proven yet."""
+"""Tables of people: accounts, what they may do, and claims to addresses that are not proven yet."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ address_claims = Table(
     Column("email_key", Text, nullable=False),
     Column("claimed_at", BigInteger, nullable=False),
     Column("lapses_at", BigInteger, nullable=False, index=True),
+)
+
+account_permissions = Table(
+    "account_permissions",
+    metadata,
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("permission", Text, primary_key=True),
 )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
 
-from ostiary.accounts.models import accounts, address_claims
+from ostiary.accounts.models import account_permissions, accounts, address_claims
 from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
 
@@ -21,6 +21,7 @@ class Account(msgspec.Struct, frozen=True):
         email: The proven address; before one is proven, the claimed one.
         email_proven_at: When it was proven, or None.
         epoch: Raised to end everything that was granted before (D13).
+        granted: Its permissions as the database puts them together: in any order, parted by spaces.
     """
 
     id: str
@@ -31,6 +32,12 @@ class Account(msgspec.Struct, frozen=True):
     status: Status
     epoch: int
     created_at: Millis
+    granted: str = ""
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """What the account may do, sorted."""
+        return tuple(sorted(self.granted.split())) if self.granted else ()
 
     @property
     def email_verified(self) -> bool:
@@ -65,9 +72,19 @@ class Marker(msgspec.Struct, frozen=True):
     present: int
 
 
+_SPACE: Any = literal_column("' '")  # written out: a constant of the statement, and not one more parameter
+
+_GRANTED = (
+    select(func.coalesce(func.aggregate_strings(account_permissions.c.permission, _SPACE), ""))
+    .where(account_permissions.c.account_id == accounts.c.id)
+    .correlate(accounts)
+    .scalar_subquery()
+    .label("granted")
+)
+
 _SHOWN = (
     accounts.c.id, accounts.c.username, accounts.c.full_name, accounts.c.email, accounts.c.email_proven_at,
-    accounts.c.status, accounts.c.epoch, accounts.c.created_at,
+    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED,
 )  # fmt: skip
 
 OPEN = Query(insert(accounts).values({column.name: bindparam(column.name) for column in accounts.columns}))
@@ -133,6 +150,21 @@ LAPSE_ACCOUNTS = Query(
     .where(accounts.c.lapses_at <= bindparam("now"), accounts.c.email_proven_at.is_(None))
     .returning(accounts.c.id),
     AccountId,
+)
+
+PERMIT = Query(
+    lambda insert: (
+        insert(account_permissions)
+        .values(account_id=bindparam("account_id"), permission=bindparam("permission"))
+        .on_conflict_do_nothing()
+    )
+)
+
+FORBID = Query(
+    delete(account_permissions).where(
+        account_permissions.c.account_id == bindparam("account_id"),
+        account_permissions.c.permission == bindparam("permission"),
+    )
 )
 
 DELETE = Query(delete(accounts).where(accounts.c.id == bindparam("account_id")))

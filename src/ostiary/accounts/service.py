@@ -9,6 +9,7 @@ from ostiary.accounts import queries
 from ostiary.accounts.addresses import find_address_key
 from ostiary.accounts.errors import AddressTaken, NoSuchAccount, UsernameTaken
 from ostiary.accounts.names import name_key
+from ostiary.accounts.permissions import check_permission
 from ostiary.accounts.queries import Account, Claim, Status
 from ostiary.core.clock import millis
 from ostiary.core.db import Duplicate
@@ -182,6 +183,29 @@ class Accounts:
             unit.note("account.status_changed", account_id, was=was, becomes=becomes)
             unit.signal("account", account_id)
         return bool(moved)
+
+    async def permit(self, unit: Unit, account_id: str, permission: str) -> bool:
+        """Let an account do something; False if it might already.
+
+        Raises:
+            InvalidFields: No permission is written like this.
+            NoSuchAccount: It is not there.
+        """
+        check_permission(permission)
+        await self.get(unit, account_id)
+        granted = await unit.run(queries.PERMIT, account_id=account_id, permission=permission)
+        if granted:
+            unit.note("account.permission_granted", account_id, permission=permission)
+            unit.signal("account", account_id)
+        return bool(granted)
+
+    async def forbid(self, unit: Unit, account_id: str, permission: str) -> bool:
+        """Take a permission back, at once and from every session; False if the account had not got it."""
+        revoked = await unit.run(queries.FORBID, account_id=account_id, permission=permission)
+        if revoked:
+            unit.note("account.permission_revoked", account_id, permission=permission)
+            unit.signal("account", account_id)
+        return bool(revoked)
 
     async def delete(self, unit: Unit, account_id: str) -> None:
         """Delete an account and all that hangs on it; its journal entries lose what is personal.

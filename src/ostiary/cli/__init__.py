@@ -12,6 +12,7 @@ from ostiary.core.errors import Misconfigured, Problem
 # Where each lies, and what it does: `--help` imports none of them.
 COMMANDS = {
     "breach": ("ostiary.cli.breach", "breach", "Build and ask the filter of breached passwords."),
+    "csp": ("ostiary.cli.csp", "csp", "Read and forget reports of violated content policies."),
     "dev": ("ostiary.cli.serve", "dev", "Run a server for development: letters in the terminal and on a page."),
     "doctor": ("ostiary.cli.doctor", "doctor", "Check a deployment and say what to do."),
     "hash": ("ostiary.cli.hashing", "hashing", "Measure password hashes and choose their cost."),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ostiary.wiring import Ostiary
 
 MOST_SKEW_SECONDS = 5.0
+OLDEST_PLACES_DAYS = 60
 OWASP_MEMORY_KIB, OWASP_PASSES = 19 * 1024, 2
 SIGNS = {"good": ("✓", "green"), "look": ("!", "yellow"), "bad": ("✗", "red")}
 
@@ -100,6 +101,7 @@ async def _checks(data: Path) -> AsyncIterator[Finding]:
         yield _keys(house)
         yield _hashing(house)
         yield _counters(house)
+        yield _places(house)
         yield await _mail(house)
         async for finding in _public(house):
             yield finding
@@ -169,6 +171,17 @@ def _counters(house: Ostiary) -> Finding:
         remedy = "With more than one process set protection.counters to database or valkey."
         return Finding("limits", "look", "Limits count in each process alone.", remedy)
     return Finding("limits", "good", f"Limits count exactly, in {house.settings.protection.counters}.")
+
+
+def _places(house: Ostiary) -> Finding:
+    files = house.places.files
+    if not files:
+        return Finding("places", "good", "No database of places is set: nobody's place is shown or judged.")
+    days = (house.clock.now() / 1000 - min(file.built_at for file in files)) / 86_400
+    if days > OLDEST_PLACES_DAYS:
+        remedy = "Fetch it anew every week; the running server takes it up within a minute."
+        return Finding("places", "look", f"The database of places is {days:.0f} days old.", remedy)
+    return Finding("places", "good", f"The database of places is {max(days, 0):.0f} days old.")
 
 
 async def _mail(house: Ostiary) -> Finding:

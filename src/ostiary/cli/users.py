@@ -49,6 +49,7 @@ def show(data: Path, login: str) -> None:
         account = await account_named(house, login)
         click.echo(_line(account))
         click.echo(f"{len(await house.sessions.listed(account.id))} living sessions")
+        click.echo(f"may: {', '.join(account.permissions) or 'nothing beyond its own affairs'}")
 
     run_with_house(data, errand)
 
@@ -100,6 +101,40 @@ def activate(data: Path, login: str) -> None:
             if not await house.accounts.set_status(unit, account.id, "deactivated", becomes):  # type: ignore[arg-type]
                 raise click.ClickException(f"{account.username} is not deactivated.")
         click.echo(f"{account.username} is {becomes}.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+@click.argument("permission")
+def permit(data: Path, login: str, permission: str) -> None:
+    """Let an account do something, such as csp-reports:read."""
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        async with house.database.unit(keeper()) as unit:
+            granted = await house.accounts.permit(unit, account.id, permission)
+        click.echo(f"{account.username} {'may now' if granted else 'might already'} {permission}.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+@click.argument("permission")
+def forbid(data: Path, login: str, permission: str) -> None:
+    """Take a permission back; it is gone from every session at once."""
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        async with house.database.unit(keeper()) as unit:
+            revoked = await house.accounts.forbid(unit, account.id, permission)
+        if not revoked:
+            raise click.ClickException(f"{account.username} has not got {permission}.")
+        click.echo(f"{account.username} may no longer {permission}.")
 
     run_with_house(data, errand)
 

@@ -20,7 +20,7 @@ HOUSE_PREFIXES = ("/auth/", "/api/v1/auth/")
 
 _EXACTLY = (
     "/auth", "/api/v1/auth", "/api/v1/csp-report", "/.well-known/jwks.json", "/.well-known/openid-configuration",
-    "/.well-known/change-password",
+    "/.well-known/change-password", "/api/v1/admin/csp-reports",
 )  # fmt: skip
 HOUSE_PATHS = frozenset(_EXACTLY) | {f"{path}/" for path in _EXACTLY}
 """The house's besides, with and without a slash at the end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ostiary.audit.models
+import ostiary.csp_reports.models
 import ostiary.keys.models
 import ostiary.passwords.models
 import ostiary.protection.models

@@ -32,6 +32,8 @@ class Limits:
     letters: Limit
     rechecks: Limit
     weighings: Limit
+    reports: Limit
+    all_reports: Limit
     spray_pair: Limit
     spraying: Limit
     stuffing: Limit
@@ -56,6 +58,8 @@ class Limits:
             letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),
+            reports=Limit("csp.address", settings.csp_reports_per_minute, MINUTE),
+            all_reports=Limit("csp.all", settings.csp_reports_per_minute_in_all, MINUTE, per="everybody"),
             spray_pair=Limit("spray.pair", 1, HOUR, per="password"),
             spraying=Limit("spray.password", settings.spraying_names, HOUR, per="password"),
             stuffing=Limit("stuffing.names", settings.stuffing_names, timedelta(minutes=10), per="everybody"),

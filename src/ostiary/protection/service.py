@@ -209,6 +209,15 @@ class Protection:
         if count.spent > weighings.number:
             raise self._reached(weighings, count)
 
+    async def admit_csp_report(self, caller: Caller) -> bool:
+        """Return whether one more report of a violated policy is counted; in memory, as a flood must cost no write."""
+        address = self._digest(counted(caller.address) if caller.address else "unknown")
+        for spend in (Spend(self.limits.reports, address), Spend(self.limits.all_reports, self._digest("all"))):
+            (count,) = await self._memory.spend(spend)
+            if count.spent > spend.limit.number:
+                return False
+        return True
+
     async def admit_letter(self, email_key: str) -> bool:
         """Return whether a letter that a stranger caused may go to this mailbox (no mail bombs)."""
         (count,) = await self._limiter.spend(Spend(self.limits.letters, self._digest(email_key)))

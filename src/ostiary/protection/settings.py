@@ -57,6 +57,10 @@ class ProtectionSettings(BaseModel):
     signups_per_hour: int = Field(5, ge=1, description="New accounts from one address in an hour.")
     letters_per_hour: int = Field(5, ge=1, description="Letters that strangers can cause to one address in an hour.")
     weighings_per_minute: int = Field(120, ge=1, description="Passwords weighed for one address in a minute.")
+    csp_reports_per_minute: int = Field(
+        20, ge=1, description="Reports of violated content policies from one address in a minute."
+    )
+    csp_reports_per_minute_in_all: int = Field(300, ge=1, description="The same from everybody, for each process.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
 
     @field_validator("never_blocked")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Response
 
 import ostiary.accounts.api
+import ostiary.csp_reports.api
 import ostiary.login.api
 import ostiary.login.pages
 import ostiary.passwords.api
@@ -17,9 +18,11 @@ import ostiary.registration.pages
 import ostiary.sessions.api
 import ostiary.sessions.pages
 from ostiary.accounts import Accounts
+from ostiary.csp_reports import CspReports
 from ostiary.login import Login
 from ostiary.mail import Mailbox
 from ostiary.passwords import Passwords
+from ostiary.places import Places
 from ostiary.registration import Registration
 from ostiary.server.lanes import lanes_of
 from ostiary.sessions import CookieHandover, Sessions
@@ -41,6 +44,8 @@ ROUTERS = (
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
     ostiary.sessions.api.router,
+    ostiary.csp_reports.api.reporting,
+    ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
@@ -58,14 +63,24 @@ def build(house: Ostiary) -> App:
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)
     renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest)
-    app.state.edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer)
+    app.state.edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock)
     app.state.services = {
         type(part): part
         for part in (
             house.accounts, house.login, house.passwords, house.registration, house.sessions, house.handover,
+            house.csp_reports, house.places,
         )
     }  # fmt: skip
-    assert app.state.services.keys() == {Accounts, Login, Passwords, Registration, Sessions, CookieHandover}
+    assert app.state.services.keys() == {
+        Accounts,
+        Login,
+        Passwords,
+        Registration,
+        Sessions,
+        CookieHandover,
+        CspReports,
+        Places,
+    }
     for router in ROUTERS:
         app.include_router(router)
     add_problem_handlers(app)

@@ -45,10 +45,10 @@ class SessionAnswer(Answer):
     current: bool
 
     @classmethod
-    def of(cls, session: Session, current: str | None) -> SessionAnswer:
-        """Return the owner's view of a session; places come with a location database."""
+    def of(cls, session: Session, current: str | None, place: str | None) -> SessionAnswer:
+        """Return the owner's view of a session; its place in words, where it is known."""
         return cls(
-            id=session.id, device=session.device, place=None, address=session.address,
+            id=session.id, device=session.device, place=place, address=session.address,
             started_at=iso(session.started_at), seen_at=iso(session.seen_at), ends_at=iso(session.ends_at),
             current=session.id == current,
         )  # fmt: skip

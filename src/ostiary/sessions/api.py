@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Path
 
+from ostiary.places import Places
 from ostiary.sessions.answers import SessionAnswer
 from ostiary.sessions.service import Sessions
 from ostiary.web.answers import Answer, Done, refusals
@@ -29,10 +30,14 @@ class CsrfAnswer(Answer):
 
 
 @router.get("/sessions", operation_id="listSessions", responses=refusals(401))
-async def list_sessions(caller: SignedInCaller, sessions: Annotated[Sessions, service(Sessions)]) -> SessionList:
+async def list_sessions(
+    caller: SignedInCaller, sessions: Annotated[Sessions, service(Sessions)], places: Annotated[Places, service(Places)]
+) -> SessionList:
     """List the caller's signed-in devices."""
     found = await sessions.listed(caller.account_id or "")
-    return SessionList(sessions=[SessionAnswer.of(session, caller.session_id) for session in found])
+    return SessionList(
+        sessions=[SessionAnswer.of(session, caller.session_id, places.describe(session.address)) for session in found]
+    )
 
 
 @router.delete("/sessions/{session_id}", operation_id="endSession", responses=refusals(401, 403, 404, 422))

@@ -44,6 +44,16 @@ class Identity(msgspec.Struct, frozen=True):
         """The session that the credential hangs on."""
         return self.claims.sid
 
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """What the account may do as it is now, and not as old as the token."""
+        return self.account.permissions
+
+    @property
+    def auth_time(self) -> int:
+        """When the person last proved who they are, in seconds since 1970."""
+        return self.claims.auth_time
+
 
 class SessionGuard:
     """Trusts an access token if its signature, its session and its account all stand, now.

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from ostiary.accounts import Accounts
 from ostiary.core.clock import moment
+from ostiary.places import Places
 from ostiary.sessions.errors import NoSuchSession
 from ostiary.sessions.service import Sessions
 from ostiary.web.doors import PAGE_PREFIX, PageCaller, page, page_router, see_other, service
@@ -22,6 +23,7 @@ async def sessions_page(
     request: Request,
     sessions: Annotated[Sessions, service(Sessions)],
     accounts: Annotated[Accounts, service(Accounts)],
+    places: Annotated[Places, service(Places)],
     caller: PageCaller,
 ) -> Response:
     """List the signed-in devices."""
@@ -29,7 +31,7 @@ async def sessions_page(
         {
             "id": session.id,
             "agent": session.device,
-            "place": None,
+            "place": places.describe(session.address),
             "address": session.address,
             "started_at": moment(session.started_at),
             "seen_at": moment(session.seen_at),

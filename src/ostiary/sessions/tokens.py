@@ -48,8 +48,9 @@ class Minter:
         claims = AccessClaims(
             iss=self._issuer, sub=account.id, aud=(self.audience,), exp=expires, iat=issued,
             jti=secrets.token_urlsafe(16), sid=session.id, client_id=self._settings.client_id, epoch=account.epoch,
-            username=account.username, email=account.email, email_verified=account.email_verified, permissions=(),
-            amr=tuple(session.methods.split()), auth_time=session.authenticated_at // 1000,
+            username=account.username, email=account.email, email_verified=account.email_verified,
+            permissions=account.permissions, amr=tuple(session.methods.split()),
+            auth_time=session.authenticated_at // 1000,
         )  # fmt: skip
         said = claims.to_claims()
         if self._settings.legacy_claims:

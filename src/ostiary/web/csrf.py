@@ -45,7 +45,7 @@ class Csrf:
     def __init__(self, macs: Macs, cookies: Cookies, settings: WebSettings) -> None:
         self._macs = macs
         self._cookies = cookies
-        self._origins = _own_origins(settings.public_url) | frozenset(settings.cors_origins)
+        self._origins = own_origins(settings.public_url) | frozenset(settings.cors_origins)
 
     def issue(self, session_id: str | None) -> tuple[str, Header]:
         """Return a new token for this session (None: nobody is signed in) and the header that sets its cookie."""
@@ -128,7 +128,7 @@ class Csrf:
         return fields is not None and fields[1] == (session_id or ANONYMOUS)
 
 
-def _own_origins(public_url: str) -> frozenset[str]:
+def own_origins(public_url: str) -> frozenset[str]:
     """Return the origins that are this house: on a developer's machine, each name of the loopback."""
     parts = urlsplit(public_url)
     own = origin_of(public_url)

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from ostiary.core.caller import Caller
+from ostiary.core.clock import Clock
 from ostiary.core.errors import Problem
 from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf
@@ -18,12 +19,14 @@ from ostiary.web.headers import page_policy
 from ostiary.web.problems import MediaTypeUnsupported
 from ostiary.web.render import Renderer
 from ostiary.web.settings import WebSettings
+from ostiary.web.standing import NotPermitted, require_recent
 from ostiary.web.strict_json import loads
 from ostiary.web.visit import Visit
 
 T = TypeVar("T")
 API_PREFIX = "/api/v1/auth"
 PAGE_PREFIX = "/auth"
+KEEPER_PREFIX = "/api/v1/admin"
 
 
 class SignedIn(Protocol):
@@ -37,6 +40,16 @@ class SignedIn(Protocol):
     @property
     def session_id(self) -> str:
         """The session that the credential hangs on."""
+        ...
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """What the account may do, now."""
+        ...
+
+    @property
+    def auth_time(self) -> int:
+        """When the person last proved who they are, in seconds since 1970."""
         ...
 
 
@@ -97,6 +110,7 @@ class Edge:
     csrf: Csrf
     settings: WebSettings
     renderer: Renderer
+    clock: Clock
 
 
 class Strict(BaseModel):
@@ -156,6 +170,26 @@ async def page_caller(request: Request) -> Caller:
     identity = await edge.guard.admit_page(visit)
     visit.device_id = edge.guard.device_of(visit)
     return visit.caller(identity.account_id, identity.session_id)
+
+
+def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
+    """Return a dependency that yields a keeper of the house, to stand in an `Annotated[Caller, …]`.
+
+    They need the permission, now, and a sign-in that is not long ago: a browser
+    left open, or a copied token, is not enough to keep a house with.
+    """
+
+    async def find(request: Request) -> Caller:
+        visit, edge = visit_in(request), edge_in(request)
+        identity = await edge.guard.admit(visit)
+        if permission not in identity.permissions:
+            raise NotPermitted
+        bound = int(edge.settings.keeper_max_age.total_seconds())
+        require_recent(identity.auth_time, bound, edge.clock.now())
+        visit.device_id = edge.guard.device_of(visit)
+        return visit.caller(identity.account_id, identity.session_id)
+
+    return Depends(find)
 
 
 PageCaller = Annotated[Caller, Depends(page_caller)]
@@ -230,11 +264,9 @@ async def read_json(request: Request) -> None:
     request._json = loads(raw)  # noqa: SLF001 - where Request.json() keeps its answer
 
 
-def api_router(tag: str) -> APIRouter:
+def api_router(tag: str, prefix: str = API_PREFIX) -> APIRouter:
     """Return a router for JSON: strict bodies, and forgery refused on every unsafe method."""
-    return APIRouter(
-        prefix=API_PREFIX, tags=[tag], route_class=StrictRoute, dependencies=[Depends(refuse_foreign_pages)]
-    )
+    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, dependencies=[Depends(refuse_foreign_pages)])
 
 
 def page_router() -> APIRouter:
@@ -258,7 +290,7 @@ def page(
     shown = {"csrf_token": token, "account": None, "flash": None, "status": status} | context
     html = edge.renderer.page(template, nonce=visit.nonce, **shown)
     response = Response(html, status, media_type="text/html; charset=utf-8")
-    response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce)))
+    response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce, edge.settings)))
     if refusal is not None and refusal.retry_after is not None:
         response.headers["retry-after"] = str(refusal.retry_after)
     if cookie is not None and has_form:

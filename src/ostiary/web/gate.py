@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.core.errors import Problem
 from ostiary.web.address import ClientAddress
-from ostiary.web.headers import API_POLICY, Header, common_headers
+from ostiary.web.headers import Header, api_policy, common_headers
 from ostiary.web.problems import BodyTooLarge, HeadersTooLarge, InternalFault, NotFound, send_problem
 from ostiary.web.strict_json import MalformedJSON
 from ostiary.web.visit import App, Message, Receive, Scope, Send, Visit
@@ -67,11 +67,12 @@ class Gate:
         self._settings = settings
         self._addresses = ClientAddress(settings.trusted_proxies, settings.forwarding_header)
         self._common = common_headers(settings)
+        self._policy = api_policy(settings)
         self._cors = frozenset(origin.encode() for origin in settings.cors_origins)
         self._exact = {(method, path.encode()): lane for (method, path), lane in self._fast_lane.items()}
         self._lane_headers = {
             lane.path: [
-                JSON, *self._common, (b"content-security-policy", API_POLICY), (b"cache-control", lane.cache_control)
+                JSON, *self._common, (b"content-security-policy", self._policy), (b"cache-control", lane.cache_control)
             ]
             for lane in self._fast_lane.values()
         }  # fmt: skip
@@ -192,7 +193,7 @@ class Gate:
                 headers += visit.answers
                 given = {name for name, _ in message.get("headers", ())}
                 if b"content-security-policy" not in given:
-                    headers.append((b"content-security-policy", API_POLICY))
+                    headers.append((b"content-security-policy", self._policy))
                 if b"cache-control" not in given:
                     headers.append((b"cache-control", b"no-store"))
                 if self._cors:

@@ -14,8 +14,8 @@ PERMISSIONS = (
     "gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=(), xr-spatial-tracking=(), "
     "publickey-credentials-get=(self), publickey-credentials-create=(self)"
 )
-API_POLICY = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox"
 REPORT_PATH = "/api/v1/csp-report"
+REPORT_GROUP = "csp"
 
 
 def common_headers(settings: WebSettings) -> list[Header]:
@@ -30,14 +30,33 @@ def common_headers(settings: WebSettings) -> list[Header]:
     ]
     if settings.is_https:
         headers.append((b"strict-transport-security", b"max-age=63072000; includeSubDomains"))
+        endpoint = f'{REPORT_GROUP}="{settings.public_url}{REPORT_PATH}/"'
+        headers.append((b"reporting-endpoints", endpoint.encode()))
     return headers
 
 
-def page_policy(nonce: str) -> bytes:
+def reporting(settings: WebSettings) -> str:
+    """Return the directives that say where violations are told.
+
+    Browsers heed `report-to` on https only, and where they do it wins; the rest
+    is told by `report-uri`.
+    """
+    return f"report-uri {REPORT_PATH}/" + (f"; report-to {REPORT_GROUP}" if settings.is_https else "")
+
+
+def api_policy(settings: WebSettings) -> bytes:
+    """Return the Content-Security-Policy of what is no page: nothing at all."""
+    return (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox; "
+        + reporting(settings)
+    ).encode()
+
+
+def page_policy(nonce: str, settings: WebSettings) -> bytes:
     """Return the Content-Security-Policy of a page: its own nonce, Trusted Types, nothing inline."""
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self' 'nonce-{nonce}'; "
         "img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; "
         "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
-        "trusted-types 'none'"
+        f"trusted-types 'none'; {reporting(settings)}"
     ).encode()

@@ -78,7 +78,8 @@ def body_and_headers(problem: Problem, request_id: str) -> tuple[int, bytes, lis
     if problem.retry_after is not None:
         headers.append((b"retry-after", str(problem.retry_after).encode()))
     if problem.status == HTTPStatus.UNAUTHORIZED:
-        headers.append((b"www-authenticate", b'Bearer realm="ostiary"'))
+        # One challenge, as clients read the first.
+        headers.append((b"www-authenticate", getattr(problem, "challenge", 'Bearer realm="ostiary"').encode()))
     for name, value in getattr(problem, "headers", ()):
         headers.append((name, value))
     return problem.status, body, headers

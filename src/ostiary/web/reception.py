@@ -15,6 +15,7 @@ from ostiary.core.limits import Count, Limit, seconds_until, told
 from ostiary.web.address import ClientAddress, counted
 from ostiary.web.csrf import ForeignOrigin
 from ostiary.web.problems import body_and_headers
+from ostiary.web.standing import NotPermitted, require_recent
 from ostiary.web.visit import Visit
 
 if TYPE_CHECKING:
@@ -27,37 +28,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHALLENGE = b"www-authenticate"
-
-
-class SignInTooOld(Problem):
-    """What is asked for needs a sign-in that is not so long ago (RFC 9470)."""
-
-    slug = "sign-in-too-old"
-    title = "Please sign in again to go on."
-    status = 401
-
-    def __init__(self, max_age: int) -> None:
-        super().__init__(extra={"max_age": max_age})
-        self.challenge = (
-            'Bearer realm="ostiary", error="insufficient_user_authentication", '
-            f'error_description="A more recent sign-in is needed.", max_age="{max_age}"'
-        )
-
 
 class AddressNotProven(Problem):
     """What is asked for is for accounts whose address is proven (D4)."""
 
     slug = "address-not-proven"
     title = "Please confirm your address first."
-    status = 403
-
-
-class NotPermitted(Problem):
-    """The account lacks the permission that is needed here."""
-
-    slug = "not-permitted"
-    title = "Your account may not do this."
     status = 403
 
 
@@ -88,6 +64,8 @@ class KnownAccount(Protocol):
     def email(self) -> str: ...  # noqa: D102
     @property
     def email_verified(self) -> bool: ...  # noqa: D102
+    @property
+    def permissions(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 class Known(Protocol):
@@ -206,8 +184,7 @@ class Reception:
         Raises:
             SignInTooOld: It is.
         """
-        if self._clock.now() / 1000 - identity.auth_time > seconds:
-            raise SignInTooOld(seconds)
+        require_recent(identity.auth_time, seconds, self._clock.now())
 
     def require_proven_address(self, identity: Identity) -> None:
         """Refuse an account whose address is a mere claim (D4).
@@ -252,11 +229,7 @@ class Reception:
     def answer(self, visit: Visit, refusal: Exception) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
         """Return status, body and headers of the answer that a refusal becomes (RFC 9457)."""
         assert isinstance(refusal, Problem)
-        status, body, headers = body_and_headers(refusal, visit.request_id)
-        if isinstance(refusal, SignInTooOld):  # one challenge, as clients read the first
-            headers = [header for header in headers if header[0] != CHALLENGE]
-            headers.append((CHALLENGE, refusal.challenge.encode()))
-        return status, body, headers
+        return body_and_headers(refusal, visit.request_id)
 
     def _hint(self, visit: Visit) -> None:
         """Tell the developer, once, when it is the application's own page that is foreign."""
@@ -274,6 +247,6 @@ def _identity(known: Known) -> Identity:
     account, claims = known.account, known.claims
     return Identity(
         id=claims.sub, username=account.username, email=account.email, email_verified=account.email_verified,
-        full_name=account.full_name, session_id=claims.sid, permissions=claims.permissions, amr=claims.amr,
+        full_name=account.full_name, session_id=claims.sid, permissions=account.permissions, amr=claims.amr,
         auth_time=claims.auth_time,
     )  # fmt: skip

@@ -75,6 +75,10 @@ class WebSettings(BaseModel):
     )
     cors_origins: tuple[str, ...] = Field((), description="Exact origins that may call the API with credentials.")
     https_redirect: bool = Field(default=False, description="Send plain http page requests to https.")
+    keeper_max_age: timedelta = Field(
+        timedelta(hours=1), gt=timedelta(0),
+        description="How old the sign-in of a keeper may be who uses the house's own keeper routes (RFC 9470).",
+    )  # fmt: skip
     cookies: CookieSettings = Field(default_factory=CookieSettings, description="Names and scope of cookies.")
     largest_body: int = Field(64 * 1024, ge=1024, le=1024 * 1024, description="Bytes of a request body at most.")
     largest_headers: int = Field(16 * 1024, ge=4096, le=64 * 1024, description="Bytes of request headers at most.")
