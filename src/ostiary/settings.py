@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ostiary.accounts.settings import AccountSettings
+from ostiary.alerts.settings import AlertSettings
 from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
     mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
+    alerts: AlertSettings = Field(default_factory=AlertSettings, description="Who hears of alerts, and how often.")
     outbound: OutboundSettings = Field(
         default_factory=OutboundSettings, description="Where the house may go by itself, and for how long."
     )

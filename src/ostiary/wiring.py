@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ostiary.accounts import Accounts, OwnerLetters
+from ostiary.alerts import Alerts, Sinks
 from ostiary.audit import Audit
 from ostiary.client import AccessTokens
 from ostiary.core.caller import HOUSE
@@ -26,7 +27,8 @@ from ostiary.core.onetime import OneTimeTokens
 from ostiary.core.outbound import Outbound
 from ostiary.core.secrets import Macs
 from ostiary.core.signals import Push, Signals
-from ostiary.keys import Keys, root_wrapper
+from ostiary.incident import Incident
+from ostiary.keys import Keys, RootSecret
 from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
@@ -76,7 +78,7 @@ class Ostiary:
         self.outbox = Outbox(self.database, self.sealer)
         self.database.flushes = [self.outbox.flush, self.signals.flush, self.journal.flush]  # the journal last
 
-        self.keys = Keys(self.database, self.ring, self.signals, root_wrapper(settings.keys, data), settings.keys)
+        self.keys = Keys(self.database, self.ring, self.signals, RootSecret(settings.keys, data), settings.keys)
         self.audit = Audit(self.database, self.journal)
         self.onetime = OneTimeTokens(self.macs)
         self.hasher = Hasher(settings.hashing, RingPeppers(self.ring, self.clock, wanted=settings.keys.pepper))
@@ -86,6 +88,10 @@ class Ostiary:
         self.letters = Letters(settings.web.product_name, settings.web.public_url)
         self.post = post or post_for(settings.mail, data)
 
+        sinks = Sinks(self.database, self.letters, self.post, self.outbound, settings.alerts)
+        self.alerts = Alerts(self.database, self.macs, sinks, self.outbox, settings.alerts)
+        self.journal.on_break = self.alerts.journal_broken
+
         self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
         self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox)
 
@@ -93,7 +99,9 @@ class Ostiary:
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
         self.keys.on_change(self.tokens.forget_all)
         self.revocations = Revocations(self.signals, self.clock, remember)
-        self.sessions = Sessions(self.database, self.accounts, self.macs, self.minter, settings.sessions)
+        self.sessions = Sessions(
+            self.database, self.accounts, self.alerts, self.macs, self.minter, settings.sessions
+        )  # fmt: skip
 
         self.protection = Protection(self.database, self.limiter, self.macs, settings.protection)
         self.passwords = Passwords(
@@ -106,6 +114,9 @@ class Ostiary:
             self.post, settings.accounts,
         )  # fmt: skip
         self.registration.serve(self.outbox)
+        self.incident = Incident(
+            self.database, self.accounts, self.sessions, self.keys, self.alerts, self.letters, self.post, self.outbox
+        )  # fmt: skip
 
         self.cookies = Cookies(settings.web.cookies)
         self.csrf = Csrf(self.macs, self.cookies, settings.web)
@@ -215,6 +226,7 @@ class Ostiary:
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
         every(timedelta(minutes=5), "counters", self.protection.prune)
         every(timedelta(hours=6), "sessions", self.sessions.prune)
+        every(timedelta(hours=6), "alerts", self.alerts.prune)
 
     def _limiter(self) -> Limiter:
         where = self.settings.protection.counters

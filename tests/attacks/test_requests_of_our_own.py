@@ -92,12 +92,14 @@ async def test_a_name_that_leads_inside_is_refused(
 
 
 async def test_of_a_mixed_answer_only_what_may_be_visited_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_site(Site(address="127.0.0.2")) as meant:
-        async with open_site(Site(address="127.0.0.1", port=meant.port)) as inside:
-            resolver = Resolver(monkeypatch, hooks_example=[["127.0.0.1", "::1", "127.0.0.2", "10.0.0.1"]])
-            house = Outbound(OutboundSettings(allowed_networks=("127.0.0.2/32",)))
-            assert (await house.request("GET", f"http://hooks.example:{meant.port}/")).status == 200
-            await house.judge(f"http://hooks.example:{meant.port}/")
+    async with (
+        open_site(Site(address="127.0.0.2")) as meant,
+        open_site(Site(address="127.0.0.1", port=meant.port)) as inside,
+    ):
+        resolver = Resolver(monkeypatch, hooks_example=[["127.0.0.1", "::1", "127.0.0.2", "10.0.0.1"]])
+        house = Outbound(OutboundSettings(allowed_networks=("127.0.0.2/32",)))
+        assert (await house.request("GET", f"http://hooks.example:{meant.port}/")).status == 200
+        await house.judge(f"http://hooks.example:{meant.port}/")
     assert len(meant.heard) == 1
     assert inside.heard == []
     assert resolver.asked == ["hooks.example"] * 2
@@ -107,14 +109,16 @@ async def test_a_name_that_changes_its_mind_between_judging_and_going_gains_noth
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """DNS rebinding: the first look-up says what may be visited, every later one what may not."""
-    async with open_site(Site(address="127.0.0.2")) as meant:
-        async with open_site(Site(address="127.0.0.1", port=meant.port)) as inside:
-            resolver = Resolver(monkeypatch, hooks_example=[["127.0.0.2"], ["127.0.0.1"]])
-            house = Outbound(OutboundSettings(allowed_networks=("127.0.0.2/32",)))
+    async with (
+        open_site(Site(address="127.0.0.2")) as meant,
+        open_site(Site(address="127.0.0.1", port=meant.port)) as inside,
+    ):
+        resolver = Resolver(monkeypatch, hooks_example=[["127.0.0.2"], ["127.0.0.1"]])
+        house = Outbound(OutboundSettings(allowed_networks=("127.0.0.2/32",)))
 
-            assert (await house.request("GET", f"http://hooks.example:{meant.port}/")).status == 200
-            with pytest.raises(OutboundRefused):
-                await house.request("GET", f"http://hooks.example:{meant.port}/")
+        assert (await house.request("GET", f"http://hooks.example:{meant.port}/")).status == 200
+        with pytest.raises(OutboundRefused):
+            await house.request("GET", f"http://hooks.example:{meant.port}/")
 
     assert resolver.asked == ["hooks.example"] * 2  # once for each request
     assert (len(meant.heard), len(inside.heard)) == (1, 0)
@@ -122,8 +126,14 @@ async def test_a_name_that_changes_its_mind_between_judging_and_going_gains_noth
 
 @pytest.mark.parametrize(
     "header",
-    [("X-A", "1\r\nX-Smuggled: 1"), ("X-A\r\nX-Smuggled", "1"), ("X-A", "1\nX-Smuggled: 1"), ("X A", "1"), ("X-A", "\x00")],
-)  # fmt: skip
+    [
+        ("X-A", "1\r\nX-Smuggled: 1"),
+        ("X-A\r\nX-Smuggled", "1"),
+        ("X-A", "1\nX-Smuggled: 1"),
+        ("X A", "1"),
+        ("X-A", "\x00"),
+    ],
+)
 async def test_a_header_cannot_hold_another(header: tuple[str, str]) -> None:
     house = Outbound(OutboundSettings(allowed_networks=("127.0.0.1/32",)))
     async with open_site() as site:

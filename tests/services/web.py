@@ -92,7 +92,7 @@ class Resolver:
         self._real = loop.getaddrinfo
         monkeypatch.setattr(loop, "getaddrinfo", self.getaddrinfo)
 
-    async def getaddrinfo(self, host: str, port: int, **hints: Any) -> list[Any]:
+    async def getaddrinfo(self, host: str, port: int, **hints: Any) -> list[Any]:  # noqa: ANN401
         """Answer from the table, else as the machine does."""
         self.asked.append(host)
         answers = self.names.get(host)
@@ -133,7 +133,9 @@ class Authority:
         found.load_cert_chain(path)
         return found
 
-    def _built(self, subject: x509.Name, key: Any, extension: x509.ExtensionType) -> x509.Certificate:
+    def _built(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, extension: x509.ExtensionType
+    ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ostiary.alerts.models
+import ostiary.incident.models
 import ostiary.keys.models
 import ostiary.passwords.models
 import ostiary.sessions.models  # noqa: F401 - imported for their tables
