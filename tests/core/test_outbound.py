@@ -18,7 +18,7 @@ HERE = ("127.0.0.0/8",)
 
 
 def outbound(*networks: str, **settings: object) -> Outbound:
-    return Outbound(OutboundSettings(allowed_networks=networks or HERE, **settings))  # type: ignore[arg-type]
+    return Outbound(OutboundSettings(allowed_networks=networks or HERE, **settings))
 
 
 @pytest.fixture
@@ -82,7 +82,8 @@ async def test_an_answer_that_never_comes_is_waited_for_no_longer_than_the_bound
 
 
 async def test_an_answer_that_trickles_is_cut_off_by_the_whole_time_not_by_each_byte() -> None:
-    async def trickle(_: Heard, writer: asyncio.StreamWriter) -> None:
+    async def trickle(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        assert heard.line.startswith("GET")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         for _ in range(100):
             writer.write(b".")

@@ -86,7 +86,7 @@ def _spend(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
 SPEND = Query(_spend, Number)
 """Counts new alerts of one kind, in the transaction of the alert."""
 
-_WAITING = select(literal_column("1").label("present")).where(
+_WAITING: Any = select(literal_column("1").label("present")).where(
     outbox.c.job == bindparam("of_job"), outbox.c.failed_at.is_(None)
 )
 WAITING = Query(select(func.count().label("number")).select_from(_WAITING.limit(bindparam("most")).subquery()), Number)

@@ -35,7 +35,7 @@ def incident() -> None:
     """
 
 
-class Span(click.ParamType):
+class Span(click.ParamType):  # type: ignore[type-arg]  # a generic for the type checker only
     """A span of time such as 30m, 24h or 7d."""
 
     name = "span"

@@ -19,12 +19,12 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 def _keep(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
-    values = {column.name: bindparam(column.name) for column in notices.columns}
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in notices.columns}
     return insert(notices).values(values).on_conflict_do_nothing(index_elements=["id"])
 
 
 def _owe(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
-    values = {column.name: bindparam(column.name) for column in receipts.columns}
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in receipts.columns}
     return insert(receipts).values(values).on_conflict_do_nothing(index_elements=["notice_id", "account_id"])
 
 
