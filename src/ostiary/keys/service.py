@@ -96,11 +96,18 @@ class Keys:
         Raises:
             Misconfigured: The root secret is not the one that sealed them.
         """
-        await self.settle()
-        async with self._database.unit(caller) as unit:
-            await unit.lock("keys")  # two first starts at once: the second finds the keys of the first
-            await self._load(await unit.all(queries.ALL))
-            await self._complete(unit)
+        for is_last in (False, True):
+            await self.settle()
+            try:
+                async with self._database.unit(caller) as unit:
+                    await unit.lock("keys")  # two first starts at once: the second finds the keys of the first
+                    await self._load(await unit.all(queries.ALL))
+                    await self._complete(unit)
+            except Misconfigured:  # the root secret was replaced while we waited for the lock
+                if is_last:
+                    raise
+            else:
+                return
 
     async def reload(self) -> None:
         """Read the keys anew, as after a signal; they stay stale for everybody until that has succeeded."""
