@@ -80,9 +80,9 @@ the account goes. Why and how: [storage](../explanation/storage.md).
 
 ALERTS_INTRO = """
 What keepers are told, once for each subject and quiet time ([`[alerts]`](settings.md#alerts)): by the log, by letter
-and by signed webhooks ([how to receive them](../guides/alerts-and-webhooks.md)). The `type` of a webhook is `alert.` and
-the kind. `critical` wants somebody now, `warning` today, `notice` is good to know. Some kinds are raised by parts that
-watch for them, and are never seen where those are switched off.
+and by signed webhooks ([how to receive them](../guides/alerts-and-webhooks.md)). The `type` of a webhook is `alert.`
+and the kind. `critical` wants somebody now, `warning` today, `notice` is good to know. Some kinds are raised by parts
+that watch for them, and are never seen where those are switched off.
 
 | kind | severity | what happened | what to do |
 |---|---|---|---|

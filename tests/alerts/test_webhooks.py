@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable
 
 import pytest
@@ -170,6 +171,16 @@ async def test_a_receiver_that_hangs_does_not_hold_up_the_other(open_house: Open
             await arrived.wait()
             assert not draining.done()
             await draining
+        for number in range(5):
+            await raised(house, subject=str(number))
+        began = time.monotonic()
+        await house.outbox.drain()
+        assert time.monotonic() - began < 1  # it is not waited for again so soon
+        assert len(slow.heard) == 1
+        assert len(site.heard) == 6
+        clock.advance(seconds=30)
+        await house.outbox.drain()
+        assert len(slow.heard) > 1
 
 
 async def test_a_receiver_that_is_gone_is_left_in_peace_until_a_restart(

@@ -96,7 +96,8 @@ class Deployment:
         for path in (self.folder / "data/mail").glob("*.eml"):
             mail = message_from_bytes(path.read_bytes(), policy=default)
             if mail["To"] == f"{name}@example.org" and "Confirm" in mail["Subject"]:
-                part = mail.get_body(("plain",))  # type: ignore[attr-defined]
+                part = mail.get_body(("plain",))
+                assert part
                 token = re.search(r"token=([A-Za-z0-9_-]{43})", part.get_content())
                 assert token
                 assert self.client.post(f"{API}/email/verify", json={"token": token[1]}).status_code == 200

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ import msgspec
 from ostiary.alerts import queries
 from ostiary.alerts.kinds import KINDS
 from ostiary.alerts.notice import Notice
-from ostiary.core.clock import moment
+from ostiary.core.clock import millis, moment
 from ostiary.core.outbound import OutboundFailed, OutboundRefused
 
 if TYPE_CHECKING:
@@ -34,9 +35,16 @@ ATTEMPTS = 24
 
 GONE = 410
 
+FIRST_REST, LONGEST_REST = millis(timedelta(seconds=30)), millis(timedelta(minutes=10))
+"""How long a receiver that kept us waiting is left alone: letters share the outbox, and must not wait with us."""
+
 
 class ReceiverRefused(Exception):  # noqa: N818 - reads as what it says
     """The receiver of a webhook did not say that it took it; the outbox tries again."""
+
+
+class ReceiverRests(Exception):  # noqa: N818 - reads as what it says
+    """It did not answer in time a moment ago; the outbox tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class Receiver:
         self.job = f"{WEBHOOK}.{digest}"
         self.name = f"{urlsplit(webhook.url).hostname} ({digest})"
         self.is_gone = False
+        self._rest = self._rests_until = 0
 
     def wants(self, kind: str) -> bool:
         """Return whether alerts of a kind are for it."""
@@ -86,7 +95,16 @@ class Receiver:
         """Deliver a job of the outbox."""
         if self.is_gone:
             return
-        status = await self.deliver(msgspec.convert(payload["notice"], Notice))
+        if self._database.clock.now() < self._rests_until:
+            raise ReceiverRests
+        try:
+            status = await self.deliver(msgspec.convert(payload["notice"], Notice))
+        except OutboundFailed as failure:
+            if str(failure) == TimeoutError.__name__:
+                self._rest = min(max(FIRST_REST, 2 * self._rest), LONGEST_REST)
+                self._rests_until = self._database.clock.now() + self._rest
+            raise
+        self._rest = 0
         if status == GONE:
             self.is_gone = True
             log.error("the receiver %s is gone (410); nothing is sent to it until a restart", self.name)

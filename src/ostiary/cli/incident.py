@@ -14,6 +14,7 @@ import click
 
 from ostiary.cli.common import account_named, data_option, keeper, run_with_house
 from ostiary.core.clock import Millis, iso, millis
+from ostiary.core.errors import Misconfigured
 
 if TYPE_CHECKING:
     from ostiary.incident import Cause
@@ -109,7 +110,11 @@ def rotate(data: Path, reason: str, new_secret: Path | None, *, yes: bool) -> No
         click.confirm("Replace every key and the root secret?", abort=True)
 
     async def errand(house: Ostiary) -> None:
-        for made in await house.incident.rotate(keeper(), _cause(reason), new_secret):
+        try:
+            keys = await house.incident.rotate(keeper(), _cause(reason), new_secret)
+        except Misconfigured as unfit:
+            raise click.ClickException(f"Nothing is replaced: {unfit}.") from None
+        for made in keys:
             click.echo(f"{made.purpose:8} {made.id:18} in force from {iso(made.activates_at)}")
         if house.keys.root.file is not None:
             click.echo(

@@ -8,7 +8,6 @@ import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -97,6 +96,7 @@ class Outbound:
     def __init__(self, settings: OutboundSettings) -> None:
         self._settings = settings
         self._allowed = tuple(ip_network(text) for text in settings.allowed_networks)
+        self._ssl: ssl.SSLContext | None = None
 
     async def request(
         self,
@@ -126,6 +126,8 @@ class Outbound:
         try:
             async with asyncio.timeout(self._seconds(within)):
                 addresses = await self._resolved(parts)
+                if self._ssl is None and parts.scheme == "https":
+                    self._ssl = await asyncio.to_thread(ssl.create_default_context)  # reads many certificates
                 async with httpcore.AsyncConnectionPool(
                     ssl_context=self._ssl, network_backend=_pinned(addresses), max_connections=1, http2=False
                 ) as pool:
@@ -197,10 +199,6 @@ class Outbound:
 
     def _is_allowed(self, address: Address) -> bool:
         return any(address.version == network.version and address in network for network in self._allowed)
-
-    @cached_property
-    def _ssl(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
 
 
 def _parted(url: str) -> SplitResult:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ostiary.accounts import Account, NoSuchAccount
+from ostiary.core.crypto import Unsealable
+from ostiary.core.errors import Misconfigured
 from ostiary.incident import queries
 
 if TYPE_CHECKING:
@@ -119,7 +121,10 @@ class Incident:
             await self._keys.reload()
             under = await asyncio.to_thread(self._keys.root.prepare, new_secret)
             async with self._database.unit(caller) as unit:
-                made = await self._keys.replace(unit, under)
+                try:
+                    made = await self._keys.replace(unit, under)
+                except Unsealable:
+                    raise Misconfigured("another machine has just replaced the root secret: begin anew") from None
                 await self._note(unit, cause, "rotate", keys=len(made))
                 await self._alerts.raise_(unit, "keys_rotated")
             if self._keys.root.file is not None:
