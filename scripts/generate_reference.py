@@ -22,6 +22,8 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from scripts.reference_words import (
+    ALERTS_END,
+    ALERTS_INTRO,
     JOURNAL_ENTRIES,
     JOURNAL_INTRO,
     LIMITS,
@@ -32,6 +34,7 @@ from scripts.reference_words import (
 )
 
 import ostiary
+from ostiary.alerts import KINDS
 from ostiary.core.errors import Problem, every_problem
 from ostiary.core.limits import Limit
 from ostiary.protection import Limits, ProtectionSettings
@@ -228,6 +231,15 @@ def limits_page() -> str:
     return page("Limits", LIMITS_INTRO + "".join(rows) + LIMITS_END)
 
 
+# Alerts
+
+
+def alerts_page() -> str:
+    """Return the page of alerts."""
+    rows = (f"| `{name}` | {kind.severity} | {kind.words} | {kind.advice} |\n" for name, kind in sorted(KINDS.items()))
+    return page("Alerts", ALERTS_INTRO + "".join(rows) + ALERTS_END)
+
+
 # Command line
 
 
@@ -306,6 +318,7 @@ def listed(names: set[str]) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "alerts.md": alerts_page,
     "cli.md": cli_page,
     "journal-entries.md": journal_page,
     "limits.md": limits_page,

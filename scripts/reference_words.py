@@ -14,9 +14,12 @@ JOURNAL_ENTRIES = {
     "address.claimed": "An account says that an address is its own.",
     "address.proof_refused": "A confirmation link was unknown, used, too old, or its claim was gone.",
     "address.proven": "The link in the letter was used: the address is the account's own.",
+    "alert.raised": "The keepers were alerted; `details` is what left the house, `facts` what did not.",
+    "alert.test_sent": "The keeper tried the ways on which alerts go.",
     "attempt.refused": "A limit or the lockout refused before anything was checked; `reason` is the problem's slug.",
     "habits.broken": "What was learned about an account's sign-ins was edited, or a later version wrote it.",
     "habits.forgotten": "What was learned about an account's sign-ins was dropped; it is learned anew.",
+    "incident.step_taken": "The keeper took a step of an incident; who and why are sealed under the house's key.",
     "journal.break_found": "The house had to go on from an end that is not its own; `what` says which part.",
     "device.welcomed": "An owner let this browser in by the link of a letter: it counts as known.",
     "journal.exported": "The keeper wrote entries out; `filters` names which were set, never to what.",
@@ -107,6 +110,21 @@ the account goes. Why and how: [storage](../explanation/storage.md).
 
 | entry | meaning | fields | private | written in |
 |---|---|---|---|---|
+"""
+
+ALERTS_INTRO = """
+What keepers are told, once for each subject and quiet time ([`[alerts]`](settings.md#alerts)): by the log, by letter
+and by signed webhooks ([how to receive them](../guides/alerts-and-webhooks.md)). The `type` of a webhook is `alert.`
+and the kind. `critical` wants somebody now, `warning` today, `notice` is good to know. Some kinds are raised by parts
+that watch for them, and are never seen where those are switched off.
+
+| kind | severity | what happened | what to do |
+|---|---|---|---|
+"""
+
+ALERTS_END = """
+Nothing personal leaves the house in an alert: ids and numbers do. What is personal stands in the journal, sealed:
+`ostiary journal list --action alert.raised`.
 """
 
 LIMITS_INTRO = """

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ostiary.accounts.settings import AccountSettings
+from ostiary.alerts.settings import AlertSettings
 from ostiary.audit.settings import JournalSettings
 from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
@@ -69,6 +70,7 @@ class Settings(BaseModel):
         default_factory=CspReportSettings, description="What is kept of what browsers report."
     )
     mail: MailSettings = Field(default_factory=MailSettings, description="How letters leave.")
+    alerts: AlertSettings = Field(default_factory=AlertSettings, description="Who hears of alerts, and how often.")
     outbound: OutboundSettings = Field(
         default_factory=OutboundSettings, description="Where the house may go by itself, and for how long."
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from ostiary.accounts import Accounts, OwnerLetters
+from ostiary.alerts import Alerts, Sinks
 from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
 from ostiary.core.caller import HOUSE
@@ -28,7 +29,8 @@ from ostiary.core.outbound import Outbound
 from ostiary.core.secrets import Macs
 from ostiary.core.signals import Push, Signals
 from ostiary.csp_reports import CspReports
-from ostiary.keys import Keys, root_wrapper
+from ostiary.incident import Incident
+from ostiary.keys import Keys, RootSecret
 from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
@@ -81,7 +83,7 @@ class Ostiary:
         self.outbox = Outbox(self.database, self.sealer)
         self.database.flushes = [self.outbox.flush, self.signals.flush, self.journal.flush]  # the journal last
 
-        self.keys = Keys(self.database, self.ring, self.signals, root_wrapper(settings.keys, data), settings.keys)
+        self.keys = Keys(self.database, self.ring, self.signals, RootSecret(settings.keys, data), settings.keys)
         self.onetime = OneTimeTokens(self.macs)
         self.hasher = Hasher(settings.hashing, RingPeppers(self.ring, self.clock, wanted=settings.keys.pepper))
         self.limiter = self._limiter()
@@ -100,6 +102,10 @@ class Ostiary:
         self.post = post or post_for(settings.mail, data)
         self.places = Places(settings.places)
 
+        sinks = Sinks(self.database, self.letters, self.post, self.outbound, settings.alerts)
+        self.alerts = Alerts(self.database, self.macs, sinks, self.outbox, settings.alerts)
+        self.journal.on_break = self.alerts.journal_broken
+
         self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
         self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox, self.places)
 
@@ -107,12 +113,14 @@ class Ostiary:
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
         self.keys.on_change(self.tokens.forget_all)
         self.revocations = Revocations(self.signals, self.clock, remember)
-        self.sessions = Sessions(self.database, self.accounts, self.macs, self.minter, settings.sessions)
+        self.sessions = Sessions(
+            self.database, self.accounts, self.alerts, self.macs, self.minter, settings.sessions
+        )  # fmt: skip
 
         self.blocks = Blocks(self.database, self.signals, self.clock, settings.protection.never_blocked)
         self.protection = Protection(self.database, self.limiter, self.macs, self.blocks, settings.protection)
         self.attacks = Attacks(
-            self.database, self.limiter, self.macs, self.blocks, self.protection, settings.protection
+            self.database, self.limiter, self.macs, self.alerts, self.blocks, self.protection, settings.protection
         )
         limits = self.protection.limits
         self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
@@ -131,6 +139,9 @@ class Ostiary:
             self.post, settings.accounts,
         )  # fmt: skip
         self.registration.serve(self.outbox)
+        self.incident = Incident(
+            self.database, self.accounts, self.sessions, self.keys, self.alerts, self.letters, self.post, self.outbox
+        )  # fmt: skip
 
         self.csp_reports = CspReports(
             self.database, self.protection, own_origins(settings.web.public_url), settings.csp_reports
@@ -256,6 +267,7 @@ class Ostiary:
         every(BEAT, "presence", self.presence.beat)
         every(timedelta(hours=6), "sessions", self.sessions.prune)
         every(timedelta(minutes=5), "bad networks", self.risk.tend)
+        every(timedelta(hours=6), "alerts", self.alerts.prune)
 
     def _limiter(self) -> Limiter:
         where = self.settings.protection.counters

@@ -29,6 +29,8 @@ LIBRARIES = {
     "uvloop": ("cli.serve",),
     "aiosmtplib": ("mail.post", "cli.doctor"),
     "valkey": ("core.valkey",),
+    "httpcore": ("core.outbound",),
+    "standardwebhooks": ("alerts.sinks",),
 }
 """Libraries that only some modules may import."""
 

@@ -148,6 +148,68 @@ def test_the_journal_is_verified_and_read(data: Path) -> None:
     assert "edited" in result.output
 
 
+def test_alerts_are_listed_and_tried(data: Path) -> None:
+    result = run(data, "alert", "test")
+    assert result.exit_code == 0
+    assert "Nobody else would hear" in result.output
+    (data / "ostiary.toml").write_text(
+        '[alerts]\nmail_to = ["keeper@example.org"]\n'
+        f'webhooks = [{{url = "https://10.0.0.1/planted", secret = "whsec_{"A" * 32}"}}]\n'
+    )
+    result = run(data, "alert", "test")
+    assert result.exit_code == 1
+    assert "✓ mail to keeper@example.org: delivered in the folder" in result.output
+    assert "private network" in result.output
+    assert "planted" not in result.output
+    assert len(list((data / "mail").glob("*.eml"))) == 1
+    said(data, *ADD)
+    said(data, "incident", "block-account", "mira", "--reason", "a test")
+    assert "incident               once" in said(data, "alert", "list")
+    findings = [json.loads(line) for line in run(data, "doctor", "--json").output.splitlines()]
+    (webhooks,) = (found for found in findings if found["about"] == "webhooks")
+    assert webhooks["state"] == "bad"
+    assert "outbound.allowed_networks" in webhooks["remedy"]
+    assert "planted" not in str(findings)
+
+
+def test_an_incident_asks_for_a_reason_and_for_whom(data: Path) -> None:
+    said(data, *ADD)
+    assert run(data, "incident", "block-account", "mira").exit_code == 2
+    assert run(data, "incident", "block-account", "mira", "nobody", "--reason", "x").exit_code == 1
+    assert "0 accounts are blocked" in said(data, "incident", "status")  # all of them are known, or none is blocked
+    assert run(data, "incident", "end-sessions", "--reason", "x").exit_code == 2
+    assert run(data, "incident", "end-sessions", "--all", "--account", "mira", "--reason", "x").exit_code == 2
+    assert run(data, "incident", "block-network", "10.0.0.0/8", "--for", "soon").exit_code == 2
+    assert run(data, "incident", "block-network", "10.0.0.0/8", "--for", "0h").exit_code == 2
+
+
+def test_replacing_every_key_is_asked_about_first(data: Path) -> None:
+    before = (data / "root.secret").read_text()
+    assert run(data, "incident", "rotate", "--reason", "x", typed="n\n").exit_code == 1
+    assert (data / "root.secret").read_text() == before
+    assert "is a new one" in said(data, "incident", "rotate", "--reason", "x", typed="y\n")
+    assert (data / "root.secret").read_text() != before
+    said(data, *ADD)
+
+
+def test_a_notice_needs_text_and_an_audience(data: Path) -> None:
+    letter, empty, binary = data / "letter.txt", data / "empty.txt", data / "binary"
+    letter.write_text("Something happened.")
+    empty.write_text(" \n")
+    binary.write_bytes(b"\xff\xfe")
+    told = ("incident", "notify", "--reason", "x", "--message")
+    assert run(data, *told, str(letter)).exit_code == 2
+    assert run(data, *told, str(letter), "--all", "--since", "24h").exit_code == 2
+    assert run(data, *told, str(empty), "--all").exit_code == 1
+    assert run(data, *told, str(binary), "--all").exit_code == 1
+    assert "time zone" in run(data, *told, str(letter), "--since", "2026-11-22T08:00").output
+    assert run(data, *told, str(letter), "--since", "yesterday").exit_code == 1
+    for audience in (("--all",), ("--since", "24h"), ("--since", "2026-11-22T08:00Z")):
+        assert "0 letters" in said(data, *told, str(letter), *audience, "--id", "one")
+    letter.write_text("Something else happened.")
+    assert "choose a new one" in run(data, *told, str(letter), "--all", "--id", "one").output
+
+
 def test_a_database_is_brought_up_to_date(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     assert run(folder, "migrate", "--check").exit_code == 1

@@ -168,7 +168,7 @@ async def test_what_is_blocked_is_journalled_and_the_address_is_sealed(house: Os
 
     (line,) = [line for line in await house.audit.listed() if line.action == "network.blocked"]
     assert HERE not in str(line.details)
-    assert line.private == {"network": f"{HERE}/32"}
+    assert line.private == {"network": f"{HERE}/32", "by": ""}
 
 
 async def test_signing_in_again_and_again_is_no_failure(house: Ostiary, outside: httpx.AsyncClient) -> None:

@@ -169,6 +169,14 @@ FORBID = Query(
 
 DELETE = Query(delete(accounts).where(accounts.c.id == bindparam("account_id")))
 
+IN_STATUS = Query(
+    select(*_SHOWN)
+    .where(accounts.c.status == bindparam("status"), accounts.c.id > bindparam("after"))
+    .order_by(accounts.c.id)
+    .limit(bindparam("most")),
+    Account,
+)
+
 EVERYBODY = Query(
     select(*_SHOWN).where(accounts.c.id > bindparam("after")).order_by(accounts.c.id).limit(bindparam("most")), Account
 )

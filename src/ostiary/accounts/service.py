@@ -222,6 +222,10 @@ class Accounts:
         """Return accounts in the order in which they were opened, after one id."""
         return await self._database.all(queries.EVERYBODY, after=after, most=min(most, MOST_LISTED))
 
+    async def in_status(self, status: Status, after: str = "", most: int = 100) -> list[Account]:
+        """Return accounts in one status, after one id."""
+        return await self._database.all(queries.IN_STATUS, status=status, after=after, most=min(most, MOST_LISTED))
+
     async def lapse(self, caller: Caller) -> int:
         """Delete accounts and claims whose time to be proven is over; return how many accounts."""
         async with self._database.unit(caller) as unit:

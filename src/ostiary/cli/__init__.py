@@ -11,11 +11,13 @@ from ostiary.core.errors import Misconfigured, Problem
 
 # Where each lies, and what it does: `--help` imports none of them.
 COMMANDS = {
+    "alert": ("ostiary.cli.alerts", "alert", "List alerts, and test who hears of them."),
     "breach": ("ostiary.cli.breach", "breach", "Build and ask the filter of breached passwords."),
     "csp": ("ostiary.cli.csp", "csp", "Read and forget reports of violated content policies."),
     "dev": ("ostiary.cli.serve", "dev", "Run a server for development: letters in the terminal and on a page."),
     "doctor": ("ostiary.cli.doctor", "doctor", "Check a deployment and say what to do."),
     "hash": ("ostiary.cli.hashing", "hashing", "Measure password hashes and choose their cost."),
+    "incident": ("ostiary.cli.incident", "incident", "Block, end, replace, tell: for when somebody is in."),
     "journal": ("ostiary.cli.journal", "journal", "Read, export, sign, verify and prune the journal."),
     "key": ("ostiary.cli.keys", "key", "List, rotate and kill keys."),
     "migrate": ("ostiary.cli.migrate", "migrate", "Bring the database up to date."),

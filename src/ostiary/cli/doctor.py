@@ -103,6 +103,8 @@ async def _checks(data: Path) -> AsyncIterator[Finding]:
         yield _counters(house)
         yield _places(house)
         yield await _mail(house)
+        async for finding in _alerts(house):
+            yield finding
         async for finding in _public(house):
             yield finding
     finally:
@@ -202,6 +204,33 @@ async def _mail(house: Ostiary) -> Finding:
         words = f"{settings.smtp_host}:{settings.smtp_port} does not take us ({type(failure).__name__})."
         return Finding("mail", "bad", words, "Check mail.smtp_host, smtp_port, smtp_security and the login.")
     return Finding("mail", "good", f"{settings.smtp_host} takes our login.")
+
+
+async def _alerts(house: Ostiary) -> AsyncIterator[Finding]:
+    """Look where alerts would go; nothing is sent: `ostiary alert test` does that."""
+    from ostiary.core.outbound import OutboundFailed, OutboundRefused  # noqa: PLC0415
+
+    settings = house.settings.alerts
+    if not settings.mail_to and not settings.webhooks:
+        yield Finding("alerts", "look", "Alerts go to the log only.", "Set alerts.mail_to or alerts.webhooks.")
+    elif settings.mail_to:
+        yield Finding("alerts", "good", f"{len(settings.mail_to)} keepers get a letter for each alert.")
+    for receiver in house.alerts.sinks.receivers:
+        async with house.database.unit() as unit:
+            waiting = await receiver.waiting(unit, settings.backlog)
+        try:
+            await receiver.judge()
+        except (OutboundRefused, OutboundFailed) as failure:
+            words = f"The receiver {receiver.name} cannot be reached: {failure}."
+            yield Finding(
+                "webhooks", "bad", words, "Correct its url, or name its network in outbound.allowed_networks."
+            )
+            continue
+        if waiting >= settings.backlog:
+            words = f"The receiver {receiver.name} takes nothing: {waiting} alerts wait for it."
+            yield Finding("webhooks", "bad", words, f"Repair it, then: ostiary alert test --data {house.data}")
+        else:
+            yield Finding("webhooks", "good", f"The receiver {receiver.name} may be visited; {waiting} alerts wait.")
 
 
 async def _public(house: Ostiary) -> AsyncIterator[Finding]:

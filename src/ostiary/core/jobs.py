@@ -104,27 +104,31 @@ class Outbox:
         self._database = database
         self._sealer = sealer
         self._jobs: dict[str, Job] = {}
+        self._patience: dict[str, int] = {}
         self._chores: list[tuple[str, timedelta, Chore]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._stopping = False
 
-    def on(self, job: str, handler: Job) -> None:
-        """Run `handler` with the payload of each job of this name."""
+    def on(self, job: str, handler: Job, *, attempts: int = MOST_ATTEMPTS) -> None:
+        """Run `handler` with the payload of each job of this name, so often at most until it succeeds."""
         self._jobs[job] = handler
+        self._patience[job] = attempts
 
     def every(self, interval: timedelta, name: str, chore: Chore) -> None:
         """Run `chore` at this interval; each process does, so it must bear company."""
         self._chores.append((name, interval, chore))
 
     async def flush(self, unit: Unit) -> None:
-        """Store the unit's errands; part of its commit."""
-        for errand in unit.errands:
+        """Store the unit's errands; part of its commit. What is stored is no errand any more: it may come again."""
+        if not unit.errands:
+            return
+        errands, unit.errands = unit.errands, []
+        for errand in errands:
             identity = secrets.token_urlsafe(12)
             payload = self._sealer.seal(msgspec.json.encode(errand.payload), f"outbox {identity}")
             await unit.run(ENQUEUE, id=identity, job=errand.job, payload=payload, run_at=errand.run_at)
-        if unit.errands:
-            unit.afterwards(self._wake.set)
+        unit.afterwards(self._wake.set)
 
     async def start(self) -> None:
         """Begin to work in the background."""
@@ -215,7 +219,7 @@ class Outbox:
                 seen = until
 
     async def _postpone(self, job: Due, failure: Exception) -> None:
-        if job.attempts + 1 >= MOST_ATTEMPTS:
+        if job.attempts + 1 >= self._patience.get(job.job, MOST_ATTEMPTS):
             await self._give_up(job, type(failure).__name__)
             return
         wait = min(millis(FIRST_WAIT) * 2**job.attempts, millis(LONGEST_WAIT))

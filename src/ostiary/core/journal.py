@@ -16,6 +16,8 @@ from ostiary.core.secrets import derived
 from ostiary.core.tables import journal, journal_strands
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ostiary.core.clock import Clock
     from ostiary.core.crypto import AccountKeys, Sealer
     from ostiary.core.db import Unit
@@ -112,6 +114,8 @@ class Journal:
         self._sealer = sealer
         self._account_keys = account_keys
         self._derived: dict[tuple[str, str], bytes] = {}
+        self.on_break: Callable[[Unit, list[str]], Awaitable[None]] | None = None
+        """Told, in the unit that goes on, which parts were found not to be this house's own; may add notes."""
 
     async def flush(self, unit: Unit) -> None:
         """Append the unit's notes; the last thing before its commit."""
@@ -120,6 +124,10 @@ class Journal:
         told = [(note, await self._sealed(unit, note)) for note in unit.notes]
         strand: int = await unit.transaction.strand()
         position, chain, broken = await self._end(unit, strand)
+        if broken and self.on_break is not None:
+            known = len(unit.notes)
+            await self.on_break(unit, broken)
+            told += [(note, await self._sealed(unit, note)) for note in unit.notes[known:]]
         told[:0] = [(Note(BREAK, None, None, {"what": what}, {}), None) for what in broken]
         for note, private in told:
             entry = Entry(

@@ -43,4 +43,6 @@ KILL = Query(
     .values(retires_at=bindparam("now"), expires_at=bindparam("now"), sealed=b"")
 )
 
+REWRAP = Query(update(keys).where(keys.c.id == bindparam("key_id")).values(sealed=bindparam("sealed_anew")))
+
 WIPE = Query(update(keys).where(keys.c.expires_at <= bindparam("now"), keys.c.sealed != b"").values(sealed=b""))

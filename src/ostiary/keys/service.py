@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -10,16 +11,18 @@ from typing import TYPE_CHECKING
 
 from ostiary.client.keys import KnownKeys, SigningKey, VerifyingKey
 from ostiary.core.clock import Millis, millis
-from ostiary.core.crypto import Unsealable, Wrapper
+from ostiary.core.crypto import Unsealable
 from ostiary.core.errors import Misconfigured, Problem
-from ostiary.core.keyring import PURPOSES, Key, KeyRing, Purpose
+from ostiary.core.keyring import PURPOSES, Key, KeyMissing, KeyRing, Purpose
 from ostiary.keys import queries
 
 if TYPE_CHECKING:
     from ostiary.core.caller import Caller
+    from ostiary.core.crypto import Wrapper
     from ostiary.core.db import Database, Unit
     from ostiary.core.signals import Signals
     from ostiary.keys.queries import StoredKey
+    from ostiary.keys.root import RootSecret
     from ostiary.keys.settings import KeySettings
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,10 @@ KEPT_AFTER_RETIREMENT: dict[Purpose, timedelta | None] = {
     "checkpoint": None,  # its public half verifies old checkpoints for ever
     "pepper": None,  # hashes made with it wait for their owners' next sign-in
 }
+
+
+TRIES = 3
+"""How often root secret and stored keys are read together, for both may be replaced in between."""
 
 
 class NoSuchKey(Problem):
@@ -59,17 +66,19 @@ class Keys:
     """
 
     def __init__(
-        self, database: Database, ring: KeyRing, signals: Signals, wrapper: Wrapper, settings: KeySettings
+        self, database: Database, ring: KeyRing, signals: Signals, root: RootSecret, settings: KeySettings
     ) -> None:
         self._database = database
         self._ring = ring
         self._signals = signals
-        self._wrapper = wrapper
+        self.root = root
+        self._wrapper = root.wrapper
         self._settings = settings
         self._purposes = tuple(purpose for purpose in PURPOSES if purpose != "pepper" or settings.pepper)
         self._signers: dict[str, SigningKey] = {}
         self._listeners: list[Callable[[], None]] = []
         self._heard = self._loaded = 0
+        self._look_again_at: Millis = 0
         signals.on("keys", self._hear)
         ring.refill = self.reload
 
@@ -88,16 +97,81 @@ class Keys:
         Raises:
             Misconfigured: The root secret is not the one that sealed them.
         """
-        async with self._database.unit(caller) as unit:
-            await unit.lock("keys")  # two first starts at once: the second finds the keys of the first
-            await self._load(await unit.all(queries.ALL))
-            await self._complete(unit)
+        for is_last in (False, True):
+            await self.settle()
+            try:
+                async with self._database.unit(caller) as unit:
+                    await unit.lock("keys")  # two first starts at once: the second finds the keys of the first
+                    await self._load(await unit.all(queries.ALL))
+                    await self._complete(unit)
+            except Misconfigured:  # the root secret was replaced while we waited for the lock
+                if is_last:
+                    raise
+            else:
+                return
 
     async def reload(self) -> None:
         """Read the keys anew, as after a signal; they stay stale for everybody until that has succeeded."""
         heard = self._heard
-        await self._load(await self._database.all(queries.ALL))
+        stored = await self._database.all(queries.ALL)
+        if not _opens(self._wrapper, stored):
+            stored = await self._look_for_root()
+        await self._load(stored)
         self._loaded = heard
+
+    async def settle(self, *, move: bool = True) -> list[StoredKey]:
+        """Find the root secret that opens the stored keys, which may have been replaced; return those keys.
+
+        Args:
+            move: Finish a replacement that was interrupted after its commit.
+
+        Raises:
+            Misconfigured: None opens them.
+        """
+        for _ in range(TRIES):
+            stored = await self._database.all(queries.ALL)
+            for wrapper, is_waiting in await asyncio.to_thread(self.root.candidates):
+                if _opens(wrapper, stored):
+                    if is_waiting and move:
+                        await asyncio.to_thread(self.root.settle)
+                    self._wrapper = wrapper
+                    return stored
+        raise Misconfigured(
+            "keys.root_secret does not open the stored keys: start with the root secret of this database"
+        )
+
+    async def replace(self, unit: Unit, under: Wrapper) -> list[Key]:
+        """Replace every key as part of a unit, and seal all that stay under another root secret.
+
+        What signs and proves (`signing`, `mac`, `index`) dies at once and is
+        new at once. What sealed data or proved the journal goes on reading; its
+        successor is published first, as in a rotation. Call `adopt` after the commit.
+
+        Raises:
+            Unsealable: The root secret was replaced in between: nothing is changed.
+        """
+        await unit.lock("keys")
+        made = []
+        for purpose in self._purposes:
+            if KEPT_AFTER_RETIREMENT[purpose] is None:
+                made.append(await self._succeed(unit, purpose))
+                continue
+            for key in await unit.all(queries.ALL):
+                if key.purpose == purpose and await unit.run(queries.KILL, key_id=key.id, now=unit.now):
+                    unit.note("key.killed", key=key.id)
+            made.append(self._made(purpose, unit.now, unit.now))
+            await self._store(unit, made[-1])
+        for key in await unit.all(queries.ALL):
+            if key.sealed:
+                context = f"keys {key.id} {key.purpose}"
+                sealed = under.seal(self._wrapper.open(key.sealed, context), context)
+                await unit.run(queries.REWRAP, key_id=key.id, sealed_anew=sealed)
+        return made
+
+    async def adopt(self, under: Wrapper) -> None:
+        """Go on under another root secret, once the keys sealed under it are committed."""
+        self._wrapper = under
+        await self.reload()
 
     async def ensure_fresh(self) -> None:
         """See that the ring holds what is stored now.
@@ -214,6 +288,20 @@ class Keys:
         await self._retire_others(unit, key, takes_over_at)
         return key
 
+    async def _look_for_root(self) -> list[StoredKey]:
+        """Look for a replaced root secret where this one came from; once a second, for that may start a program."""
+        now = self._database.clock.now()
+        if now < self._look_again_at:
+            raise KeyMissing
+        self._look_again_at = now + 1000
+        try:
+            stored = await self.settle(move=False)
+        except Misconfigured:
+            log.error("the keys are sealed under another root secret: put it where this one came from")  # noqa: TRY400
+            raise KeyMissing from None  # until it is there, or this process is started with it (D14)
+        log.warning("the root secret was replaced, and is taken up")
+        return stored
+
     def _hear(self, _: str) -> None:
         self._heard += 1
 
@@ -279,3 +367,15 @@ class Keys:
             found = SigningKey.from_bytes(key.id, key.algorithm, key.material)  # type: ignore[arg-type]
             self._signers[key.id] = found
         return found
+
+
+def _opens(wrapper: Wrapper, stored: list[StoredKey]) -> bool:
+    """Return whether the stored keys are sealed under this root secret; they are all sealed under one."""
+    for key in stored:
+        if key.sealed:
+            try:
+                wrapper.open(key.sealed, f"keys {key.id} {key.purpose}")
+            except Unsealable:
+                return False
+            return True
+    return True

@@ -22,6 +22,11 @@ KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         frozenset({"username", "when", "agent", "address"}),
     ),
     "session_stolen": ("We ended a session of yours at {product}", frozenset({"agent", "when"})),
+    "alert": (
+        "Alert at {product}: {alert}",
+        frozenset({"alert", "alert_id", "severity", "words", "advice", "facts", "when"}),
+    ),
+    "incident_notice": ("Important news about your account at {product}", frozenset({"username", "paragraphs"})),
     "new_sign_in": ("New sign-in to your account at {product}", frozenset({"agent", "address", "when"})),
 }
 """Each kind of letter: its subject, and the context it cannot do without."""
@@ -103,7 +108,7 @@ class Letters:
         words: dict[str, object] = {"place": None} | {name: _on_one_line(value) for name, value in context.items()}
         if "link" in words:
             words["link"] = self._own(words["link"])
-        words["subject"] = subject.format(product=self._product)
+        words["subject"] = subject.format_map(words | {"product": self._product})
         return Letter(
             to=_address(to),
             subject=_header(str(words["subject"])),

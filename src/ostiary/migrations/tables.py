@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ostiary.alerts.models
 import ostiary.audit.models
 import ostiary.csp_reports.models
+import ostiary.incident.models
 import ostiary.keys.models
 import ostiary.passwords.models
 import ostiary.protection.models

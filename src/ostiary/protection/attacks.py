@@ -10,6 +10,7 @@ from ostiary.protection.blocks import EVERYWHERE, SPRAYED
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
+    from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database
     from ostiary.core.secrets import Macs
@@ -26,6 +27,7 @@ class Attacks:
     database: Database
     limiter: Limiter
     macs: Macs
+    alerts: Alerts
     blocks: Blocks
     protection: Protection
     settings: ProtectionSettings
@@ -60,8 +62,12 @@ class Attacks:
 
     async def _block(self, caller: Caller, network: str) -> None:
         async with self.database.unit(caller) as unit:
-            reason = f"{self.settings.login_failures_per_hour} failed logins in an hour"
+            failures = self.settings.login_failures_per_hour
+            reason = f"{failures} failed logins in an hour"
             await self.blocks.put(unit, network, reason=reason, lifetime=self.settings.block_for, bars="strangers")
+            await self.alerts.raise_(
+                unit, "address_blocked", subject=network, private={"network": network}, failures=failures
+            )
 
     async def _stand_on_guard(self, caller: Caller, kind: str, names: int, against: str) -> None:
         async with self.database.unit(caller) as unit:
@@ -71,6 +77,7 @@ class Attacks:
                 unit.note("spraying.seen", names=names)
             lasts = self.settings.attack_lasts
             await self.blocks.put(unit, against, reason=f"{kind} was seen", lifetime=lasts, bars="unproven")
+            await self.alerts.raise_(unit, f"{kind}_seen", names=names)
 
     def _digest(self, text: str) -> bytes:
         return self.macs.digest("sprayed password", text[:1024])[:8]

@@ -156,8 +156,9 @@ class Blocks:
             raise AddressBlocked(retry_after=seconds_until(block.expires_at, now) if block.expires_at else None)
 
     async def add(
-        self, caller: Caller, network: str, *, reason: str, lifetime: timedelta | None, bars: Bars = "everything"
-    ) -> Block:
+        self, caller: Caller, network: str, *, reason: str, lifetime: timedelta | None, bars: Bars = "everything",
+        by: str = "",
+    ) -> Block:  # fmt: skip
         """Shut a network out; an older block of the same is replaced.
 
         Args:
@@ -166,14 +167,17 @@ class Blocks:
             reason: In words.
             lifetime: None until it is lifted.
             bars: From what.
+            by: Name of the keeper who does it, where one does.
 
         Raises:
             InvalidFields: It is no network.
         """
         async with self._database.unit(caller) as unit:
-            return await self.put(unit, network, reason=reason, lifetime=lifetime, bars=bars)
+            return await self.put(unit, network, reason=reason, lifetime=lifetime, bars=bars, by=by)
 
-    async def put(self, unit: Unit, network: str, *, reason: str, lifetime: timedelta | None, bars: Bars) -> Block:
+    async def put(
+        self, unit: Unit, network: str, *, reason: str, lifetime: timedelta | None, bars: Bars, by: str = ""
+    ) -> Block:
         """As `add`, as part of a unit.
 
         Raises:
@@ -186,7 +190,11 @@ class Blocks:
             expires_at=expires_at,
         )  # fmt: skip
         unit.note(
-            "network.blocked", bars=bars, reason=reason, expires_at=expires_at, private={"network": block.network}
+            "network.blocked",
+            bars=bars,
+            reason=reason,
+            expires_at=expires_at,
+            private={"network": block.network, "by": by},
         )
         unit.signal("blocks", block.network)
         return block

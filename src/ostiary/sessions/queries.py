@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import bindparam, case, delete, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from ostiary.accounts import describe_agent
 from ostiary.core.clock import Millis
@@ -53,6 +53,25 @@ class SessionId(msgspec.Struct, frozen=True):
     """A session's id alone."""
 
     id: str
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """A session's id and whose it is."""
+
+    id: str
+    account_id: str
+
+
+class LastId(msgspec.Struct, frozen=True):
+    """The last id of a batch, or None."""
+
+    id: str | None
+
+
+class AccountId(msgspec.Struct, frozen=True):
+    """An account's id alone."""
+
+    account_id: str
 
 
 START = Query(insert(sessions).values({column.name: bindparam(column.name) for column in sessions.columns}))
@@ -125,6 +144,36 @@ END_OTHERS = Query(
     .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
     .returning(sessions.c.id),
     SessionId,
+)
+
+_BATCH = (
+    select(sessions.c.id)
+    .where(sessions.c.id > bindparam("after"), sessions.c.started_at <= bindparam("until"), *_ALIVE)
+    .order_by(sessions.c.id)
+    .limit(bindparam("most"))
+    .subquery("batch")
+)
+BATCH_END = Query(select(func.max(_BATCH.c.id).label("id")), LastId)
+END_BATCH = Query(
+    update(sessions)
+    .where(
+        sessions.c.id > bindparam("after"),
+        sessions.c.id <= bindparam("last"),
+        sessions.c.started_at <= bindparam("until"),
+        *_ALIVE,
+    )
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
+    .returning(sessions.c.id, sessions.c.account_id),
+    Owned,
+)
+
+SIGNED_IN_SINCE = Query(
+    select(sessions.c.account_id)
+    .where(sessions.c.started_at >= bindparam("since"), sessions.c.account_id > bindparam("after"))
+    .distinct()
+    .order_by(sessions.c.account_id)
+    .limit(bindparam("most")),
+    AccountId,
 )
 
 LIVING = Query(

@@ -15,11 +15,14 @@ from ostiary.sessions.queries import Session
 from ostiary.sessions.tokens import AccessGrant, Minter
 
 if TYPE_CHECKING:
+    from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
     from ostiary.sessions.settings import SessionSettings
 
 REFRESH, PAGE = "refresh token", "page session"
+BATCH = 200
+"""Sessions that one transaction ends at most where all are to end: others can write in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,11 @@ class Sessions:
     """One row for each signed-in device; everything else hangs on its id (D1)."""
 
     def __init__(
-        self, database: Database, accounts: Accounts, macs: Macs, minter: Minter, settings: SessionSettings
-    ) -> None:
+        self, database: Database, accounts: Accounts, alerts: Alerts, macs: Macs, minter: Minter,
+        settings: SessionSettings,
+    ) -> None:  # fmt: skip
         self._database = database
+        self._alerts = alerts
         self._accounts = accounts
         self._macs = macs
         self._minter = minter
@@ -168,6 +173,29 @@ class Sessions:
             unit.signal("session", session.id)
         return len(ended)
 
+    async def end_everybodys(self, caller: Caller, reason: str) -> int:
+        """End every session that lives now, a batch at a time; return how many.
+
+        If it is interrupted, what was ended stays ended; ask again for the rest.
+        """
+        until, after, count = self._database.clock.now(), "", 0
+        while True:
+            async with self._database.unit(caller) as unit:
+                of_batch = {"after": after, "until": until, "now": unit.now}
+                last = (await unit.get(queries.BATCH_END, most=BATCH, **of_batch)).id
+                if last is None:
+                    return count
+                for session in await unit.all(queries.END_BATCH, last=last, reason=reason, **of_batch):
+                    unit.note("session.ended", session.account_id, session_id=session.id, reason=reason)
+                    unit.signal("session", session.id)
+                    count += 1
+            after = last
+
+    async def signed_in_since(self, since: Millis, *, after: str = "", most: int = 100) -> list[str]:
+        """Return the ids of accounts that somebody signed in to since a moment, in order, after one id."""
+        found = await self._database.all(queries.SIGNED_IN_SINCE, since=since, after=after, most=most)
+        return [row.account_id for row in found]
+
     async def sign_out(self, caller: Caller, session_id: str | None) -> None:
         """End the session that a genuine token names; nothing happens if it is over already."""
         if session_id is None:
@@ -216,3 +244,4 @@ class Sessions:
         unit.note("session.theft_detected", session.account_id, session_id=session.id)
         await self.end_one(unit, session.account_id, session.id, "stolen")
         unit.later("letter", kind="session_stolen", account_id=session.account_id, agent=session.agent, when=unit.now)
+        await self._alerts.raise_(unit, "session_stolen", account_id=session.account_id)

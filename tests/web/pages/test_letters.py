@@ -18,6 +18,13 @@ CONTEXT: dict[str, object] = {
     "when": datetime(2026, 11, 22, 8, 13, tzinfo=UTC),
     "agent": "Firefox on Linux",
     "address": "192.0.2.4",
+    "alert": "spraying_seen",
+    "alert_id": "AZabc",
+    "severity": "critical",
+    "words": "A few passwords are being tried on many accounts.",
+    "advice": "Read the incident guide.",
+    "facts": "accounts: 40",
+    "paragraphs": ["Somebody could read a copy of our database.", "Your password is safe; please change it anyway."],
 }
 
 
@@ -36,7 +43,7 @@ def test_each_letter_says_the_same_in_text_and_html(letters: Letters, kind: str)
     links_in_html = {link.replace("&amp;", "&") for link in re.findall(r'href="([^"]+)"', letter.html)}
     assert links_in_text == links_in_html
     assert all(link.startswith("https://id.example.org") for link in links_in_text)
-    for fact in KINDS[kind][1] - {"link", "new_address", "when", "hours"}:
+    for fact in KINDS[kind][1] - {"link", "new_address", "when", "hours", "paragraphs"}:
         assert str(CONTEXT[fact]) in letter.text
         assert str(CONTEXT[fact]) in letter.html
     assert "{{" not in letter.text + letter.html
