@@ -32,6 +32,7 @@ from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
 from ostiary.passwords import PasswordPolicy, Passwords
 from ostiary.protection import Protection
+from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
@@ -87,7 +88,6 @@ class Ostiary:
         self.post = post or post_for(settings.mail, data)
 
         self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
-        self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox)
 
         self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
@@ -96,6 +96,9 @@ class Ostiary:
         self.sessions = Sessions(self.database, self.accounts, self.macs, self.minter, settings.sessions)
 
         self.protection = Protection(self.database, self.limiter, self.macs, settings.protection)
+        self.owner_letters = OwnerLetters(
+            self.database, self.letters, self.post, self.outbox, self.onetime, self.protection.admit_letter
+        )
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
             PasswordPolicy(settings.passwords, settings.web.product_name),
@@ -106,6 +109,11 @@ class Ostiary:
             self.post, settings.accounts,
         )  # fmt: skip
         self.registration.serve(self.outbox)
+        self.recovery = Recovery(
+            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
+            self.post, self.outbox,
+        )  # fmt: skip
+        self.recovery.serve()
 
         self.cookies = Cookies(settings.web.cookies)
         self.csrf = Csrf(self.macs, self.cookies, settings.web)

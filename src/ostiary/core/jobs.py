@@ -113,6 +113,10 @@ class Outbox:
         """Run `handler` with the payload of each job of this name."""
         self._jobs[job] = handler
 
+    def takes(self, job: str) -> bool:
+        """Return whether somebody here does this job."""
+        return job in self._jobs
+
     def every(self, interval: timedelta, name: str, chore: Chore) -> None:
         """Run `chore` at this interval; each process does, so it must bear company."""
         self._chores.append((name, interval, chore))

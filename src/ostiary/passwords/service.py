@@ -6,7 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from ostiary.core.db import Duplicate
 from ostiary.core.errors import FieldError, Problem
+from ostiary.core.secrets import b64, plain_digest
 from ostiary.passwords import queries
 from ostiary.passwords.policy import PasswordPolicy, PasswordVerdict
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from ostiary.core.hashing import Hasher
     from ostiary.protection import Protection
     from ostiary.sessions import Session, Sessions
+
+NO_PASSWORD = "none"  # noqa: S105 - says that there is none
 
 
 class WrongPassword(Problem):
@@ -112,6 +116,35 @@ class Passwords:
             )
         )
 
+    async def mark(self, unit: Unit, account_id: str) -> str:
+        """Return a name for the account's present password, from which nothing else can be learned.
+
+        It changes with every change of the stored hash; without a password it is `none`.
+        """
+        stored = await unit.find(queries.FIND, account_id=account_id)
+        return _mark(stored)
+
+    async def replace(self, unit: Unit, account_id: str, mark: str, hashed: str) -> bool:
+        """Put a hash in the place of the one that bears this mark; False if another stands there by now."""
+        stored = await unit.find(queries.FIND, account_id=account_id)
+        if _mark(stored) != mark:
+            return False
+        if stored is not None:
+            changed = await unit.run(
+                queries.CHANGE, of_account=account_id, was=stored.hash, becomes=hashed, now=unit.now
+            )
+            return bool(changed)
+        try:
+            await self.set(unit, account_id, hashed)
+        except Duplicate:  # another first password was quicker
+            return False
+        return True
+
+    async def forget(self, unit: Unit, account_id: str) -> None:
+        """Remove the account's hash: no password opens it until its owner chooses a new one."""
+        if await unit.run(queries.FORGET, account_id=account_id):
+            unit.note("password.forgotten", account_id)
+
     async def recheck(self, caller: Caller, account_id: str, password: str, *, field: str) -> Proof:
         """Ask for the password again inside a session.
 
@@ -164,3 +197,7 @@ class Passwords:
                 address=caller.address or "unknown",
             )  # fmt: skip
         return account, session
+
+
+def _mark(stored: queries.StoredHash | None) -> str:
+    return b64(plain_digest(stored.hash)) if stored else NO_PASSWORD

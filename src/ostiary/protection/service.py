@@ -13,7 +13,7 @@ from ostiary.web.address import counted
 
 if TYPE_CHECKING:
     from ostiary.core.caller import Caller
-    from ostiary.core.db import Database
+    from ostiary.core.db import Database, Unit
     from ostiary.core.secrets import Macs
     from ostiary.protection.settings import ProtectionSettings
 
@@ -65,6 +65,7 @@ class Protection:
         self._by_account = Limit("login.account", settings.lockout_failures, **lock)
         self._by_device = Limit("login.device", settings.lockout_failures, **lock)
         self._signups = Limit("signup.address", settings.signups_per_hour, HOUR)
+        self._resets = Limit("reset.address", settings.resets_per_hour, HOUR)
         self._letters = Limit("letters.mailbox", settings.letters_per_hour, HOUR)
         self._weighings = Limit("weighing.address", settings.weighings_per_minute, MINUTE)
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
@@ -75,7 +76,7 @@ class Protection:
         """Every named limit, for the documentation."""
         return (
             self._by_minute, self._by_hour, self._by_name, self._by_account, self._by_device, self._signups,
-            self._letters, self._rechecks, self._weighings,
+            self._letters, self._rechecks, self._weighings, self._resets,
         )  # fmt: skip
 
     async def admit_login(self, caller: Caller, name: str, account_id: str | None, *, known_device: bool) -> Attempt:
@@ -127,6 +128,14 @@ class Protection:
         """
         await self._spend_or_refuse(caller, None, Spend(self._signups, self._address(caller)))
 
+    async def admit_reset(self, caller: Caller) -> None:
+        """Spend for a letter that somebody who cannot sign in asks for.
+
+        Raises:
+            LimitReached: Too many from this address.
+        """
+        await self._spend_or_refuse(caller, None, Spend(self._resets, self._address(caller)))
+
     async def admit_weighing(self, caller: Caller) -> None:
         """Spend for a password that is weighed while somebody types.
 
@@ -163,6 +172,9 @@ class Protection:
         await self._limiter.forget(
             Spend(self._by_account, self._digest(account_id)), *(Spend(self._by_name, self._digest(n)) for n in names)
         )
+
+    async def welcome(self, unit: Unit, account_id: str, device_id: str) -> None:
+        """Make a browser one that strangers' failures do not touch (D5); known devices are not kept here yet."""
 
     async def prune(self) -> int:
         """Drop counters whose window is over: the table stays bounded."""

@@ -24,6 +24,9 @@ class ProtectionSettings(BaseModel):
     lockout: timedelta = Field(timedelta(minutes=30), description="How long it stays locked.")
     failures_forgotten: timedelta = Field(timedelta(hours=1), description="After this, failures count no more.")
     signups_per_hour: int = Field(5, ge=1, description="New accounts from one address in an hour.")
+    resets_per_hour: int = Field(
+        10, ge=1, description="Letters for a new password that one address can ask for in an hour."
+    )
     letters_per_hour: int = Field(5, ge=1, description="Letters that strangers can cause to one address in an hour.")
     weighings_per_minute: int = Field(120, ge=1, description="Passwords weighed for one address in a minute.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")

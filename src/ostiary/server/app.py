@@ -12,6 +12,8 @@ import ostiary.login.api
 import ostiary.login.pages
 import ostiary.passwords.api
 import ostiary.passwords.pages
+import ostiary.recovery.api
+import ostiary.recovery.pages
 import ostiary.registration.api
 import ostiary.registration.pages
 import ostiary.sessions.api
@@ -20,6 +22,7 @@ from ostiary.accounts import Accounts
 from ostiary.login import Login
 from ostiary.mail import Mailbox
 from ostiary.passwords import Passwords
+from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.server.lanes import lanes_of
 from ostiary.sessions import CookieHandover, Sessions
@@ -40,10 +43,12 @@ ROUTERS = (
     ostiary.login.api.router,
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
+    ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.registration.pages.router,
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
+    ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     assets,
 )
@@ -62,10 +67,13 @@ def build(house: Ostiary) -> App:
     app.state.services = {
         type(part): part
         for part in (
-            house.accounts, house.login, house.passwords, house.registration, house.sessions, house.handover,
+            house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
+            house.handover,
         )
     }  # fmt: skip
-    assert app.state.services.keys() == {Accounts, Login, Passwords, Registration, Sessions, CookieHandover}
+    assert app.state.services.keys() == {
+        Accounts, Login, Passwords, Recovery, Registration, Sessions, CookieHandover,
+    }  # fmt: skip
     for router in ROUTERS:
         app.include_router(router)
     add_problem_handlers(app)

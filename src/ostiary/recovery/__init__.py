@@ -1,0 +1,5 @@
+"""Coming back: a new password by mail, "this wasn't me", and unlocking by mail."""
+
+from ostiary.recovery.service import Recovery
+
+__all__ = ["Recovery"]
