@@ -12,7 +12,7 @@ JOURNAL_ENTRIES = {
     "account.status_changed": "An account was deactivated or activated.",
     "account.unlock_refused": "A link that opens a locked account was unknown, used, too old, or of before a reset.",
     "account.unlocked": "The keeper, or the owner by mail, opened a locked name to strangers again.",
-    "address.claim_withdrawn": "An open claim fell, because it may have been made by somebody else than the owner.",
+    "address.claim_dropped": "An open claim fell, because it may have been made by somebody else than the owner.",
     "address.claimed": "An account says that an address is its own.",
     "address.proof_refused": "A confirmation link was unknown, used, too old, or its claim was gone.",
     "address.proven": "The link in the letter was used: the address is the account's own.",

@@ -352,7 +352,7 @@ async def test_a_claim_that_a_thief_has_open_falls_with_the_password(
     assert (await confirm(outside, await reset_token(house, outside))).status_code == 200
 
     assert slug(await outside.post(f"{API}/email/verify", json={"token": claim})) == NOT_VALID
-    assert "address.claim_withdrawn" in await journalled(house)
+    assert "address.claim_dropped" in await journalled(house)
 
 
 async def test_a_reset_opens_a_locked_account(house: Ostiary, outside: httpx.AsyncClient) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ostiary.accounts import queries
 from ostiary.accounts.addresses import find_address_key
 from ostiary.accounts.agents import describe_agent
-from ostiary.core.clock import Millis, millis, moment
-from ostiary.core.secrets import b64, plain_digest
+from ostiary.core.clock import millis, moment
+from ostiary.core.secrets import b64, new_id, plain_digest
 
 if TYPE_CHECKING:
     from ostiary.accounts.queries import Account
@@ -88,10 +88,12 @@ class OwnerLetters:
         account = await self._database.find(queries.BY_ID, account_id=account_id)
         if account is None or (to is None and not account.email_verified):
             return
-        if kind in STRANGERS_CAUSE and not context.pop("admitted", False):
-            await self._weigh(account, payload)
+        admitted: str | None = context.pop("admitted", None)
+        if kind in STRANGERS_CAUSE and (admitted is None or not account.is_alive):
+            if account.is_alive:  # a closed account has no door to be let in by
+                await self._weigh(account, payload)
             return
-        links = await self._links(account, kind, payload["when"], to or account.email)
+        links = await self._links(account, kind, admitted, to or account.email)
         if links is None:
             return
         context["when"] = moment(context["when"])
@@ -106,22 +108,22 @@ class OwnerLetters:
         A job of its own: a mail server that is away for a while must not use up the mailbox's limit.
         """
         async with self._database.unit() as unit:
-            if await self._is_told(unit, account.id, payload["kind"], payload["when"]):
+            if await self._is_told(unit, account.id, payload["kind"]):
                 return
         if await self._admit(find_address_key(account.email) or account.email):
             async with self._database.unit() as unit:
-                unit.later(JOB, **payload, admitted=True)
+                unit.later(JOB, **payload, admitted=new_id(unit.now))
 
-    async def _links(self, account: Account, kind: str, when: Millis, to: str) -> dict[str, str] | None:
+    async def _links(self, account: Account, kind: str, admitted: str | None, to: str) -> dict[str, str] | None:
         """Return the links of a letter by name; None if a letter about the same lock is on its way already."""
         found: dict[str, str] = {}
         async with self._database.unit() as unit:
             if kind in STRANGERS_CAUSE:
                 await unit.lock(f"{UNLOCK} {account.id}")  # of two letters about one lock the second sees the first
-                if await self._is_told(unit, account.id, kind, when):
+                if await self._is_told(unit, account.id, kind, admitted):
                     return None
                 # Whatever ends everything else, by raising the epoch, ends this link too (D13).
-                subject = f"{account.epoch} {kind} {when}"
+                subject = f"{account.epoch} {kind} {admitted}"
                 token = await self._tokens.issue(unit, UNLOCK, account.id, subject, UNLOCK_LIFETIME)
                 found["link"] = f"/auth/unlock?token={token}"
             if kind != LOCKED:  # where nobody came in, there is nothing to disown
@@ -129,13 +131,13 @@ class OwnerLetters:
                 found["disown_link"] = f"/auth/not-me?token={token}"
         return found
 
-    async def _is_told(self, unit: Unit, account_id: str, kind: str, when: Millis) -> bool:
-        """Return whether the owner holds a fresh letter about a lock that is not this very one, sent again."""
+    async def _is_told(self, unit: Unit, account_id: str, kind: str, admitted: str | None = None) -> bool:
+        """Return whether the owner holds a fresh letter about a lock, other than this very one sent once more."""
         if kind != LOCKED:
             return False
         since = unit.now - millis(UNLOCK_LIFETIME) // 2
         others = await self._tokens.living(unit, UNLOCK, account_id)
         return any(
-            f" {LOCKED} " in other.subject and not other.subject.endswith(f" {when}") and other.issued_at > since
+            f" {LOCKED} " in other.subject and not other.subject.endswith(f" {admitted}") and other.issued_at > since
             for other in others
         )

@@ -135,10 +135,10 @@ class Accounts:
         claim = await unit.find(queries.CLAIM_OF, account_id=account_id)
         return claim if claim is not None and claim.lapses_at > unit.now else None
 
-    async def withdraw_claims(self, unit: Unit, account_id: str) -> None:
+    async def drop_claims(self, unit: Unit, account_id: str) -> None:
         """Let the open claim of an account fall: whoever made it may not have been its owner."""
-        if await unit.run(queries.WITHDRAW_CLAIMS, account_id=account_id):
-            unit.note("address.claim_withdrawn", account_id)
+        if await unit.run(queries.DROP_CLAIMS, account_id=account_id):
+            unit.note("address.claim_dropped", account_id)
 
     async def is_proven(self, unit: Unit, email_key: str) -> bool:
         """Return whether some account has proven this address."""

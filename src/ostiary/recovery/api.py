@@ -20,9 +20,12 @@ SENT = "If an account has this address, a letter is on its way to it. Its link w
 
 
 class ResetRequestBody(Strict):
-    """Whose password is forgotten."""
+    """Whose password is forgotten; the query may say it instead."""
 
-    email: str = Field(max_length=320)
+    email: str | None = Field(None, max_length=320)
+
+
+NO_BODY = ResetRequestBody(email=None)
 
 
 class ResetBody(Strict):
@@ -36,11 +39,11 @@ class ResetBody(Strict):
 async def request_password_reset(
     recovery: Annotated[Recovery, service(Recovery)],
     caller: AnyCaller,
-    body: ResetRequestBody | None = None,
+    body: ResetRequestBody = NO_BODY,
     email: Annotated[str | None, Query(max_length=320)] = None,
 ) -> Done:
     """Ask for a letter with which a new password can be chosen; the answer is the same for every address."""
-    asked = [text for text in (email, body.email if body else None) if text is not None]
+    asked = [text for text in (email, body.email) if text is not None]
     if len(asked) != 1:
         error = FieldError("email", "Give one address, in the body or in the query.", "missing")
         raise InvalidFields(errors=(error,))

@@ -174,7 +174,7 @@ class Recovery:
             if spent is None:
                 unit.note("account.disown_refused", alive.account_id if alive else None)
                 raise TokenSpent
-            await self.accounts.withdraw_claims(unit, spent.account_id)
+            await self.accounts.drop_claims(unit, spent.account_id)
             await self.passwords.forget(unit, spent.account_id)
             await self._end_everything(unit, spent.account_id, "disowned")
             found = await self._disowned(unit, spent)  # read last: the row is ours now, until the commit
@@ -227,7 +227,7 @@ class Recovery:
     async def _replaced(self, unit: Unit, spent: Spent, hashed: str) -> bool:
         mark = await self.passwords.mark(unit, spent.account_id)
         # Whoever knew the old password may have claimed an address with it.
-        await self.accounts.withdraw_claims(unit, spent.account_id)
+        await self.accounts.drop_claims(unit, spent.account_id)
         if not await self.passwords.replace(unit, spent.account_id, mark, hashed):
             return False
         account = await self._end_everything(unit, spent.account_id, "password-reset")
