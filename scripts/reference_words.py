@@ -9,6 +9,7 @@ JOURNAL_ENTRIES = {
     "account.lapsed": "An account whose address was never proven was deleted when its time was over.",
     "account.opened": "An account was opened, provisional until its address is proven.",
     "account.profile_changed": "Its owner changed the profile; `fields` names what.",
+    "account.returned": "The keeper opened a closed account for the owner of an address.",
     "account.status_changed": "An account was deactivated or activated.",
     "account.unlock_refused": "A link that opens a locked account was unknown, used, too old, or of before a reset.",
     "account.unlocked": "The keeper, or the owner by mail, opened a locked name to strangers again.",

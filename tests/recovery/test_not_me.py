@@ -34,9 +34,11 @@ from tests.recovery.steps import (
     try_in,
 )
 
-from ostiary.accounts import TokenSpent
+from ostiary.accounts import AddressTaken, TokenSpent, check_address
+from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
 from ostiary.mail import KeptLetter
+from ostiary.recovery import NotClosed
 from ostiary.wiring import Ostiary
 
 THIEF = "eve@example.net"
@@ -227,6 +229,41 @@ async def test_the_former_address_can_shut_the_account_and_no_letter_goes_to_the
     account = await house.accounts.remembered(thief["user"]["id"])
     assert account is not None
     assert account.status == "deactivated"
+
+
+async def test_the_keeper_gives_the_account_back_to_the_owner_and_not_to_the_thief(
+    house: Ostiary, outside: httpx.AsyncClient
+) -> None:
+    thief, letter = await robbed(house, outside)
+    await press(outside, disown_token(letter))
+    outside.cookies.clear()
+    account_id = thief["user"]["id"]
+
+    await house.recovery.give_back(KEEPER, account_id, check_address(ADDRESS, house.settings.accounts.addresses))
+
+    token = token_in(await letter_to(house, ADDRESS, "Choose a new password"))
+    assert (await confirm(outside, token)).status_code == 200
+    assert await try_in(outside, FRESH, ADDRESS) == 200
+    assert [await try_in(outside, FRESH, THIEF), await try_in(outside, PASSWORD)] == [401, 401]
+    assert len(letters(house, "Choose")) == 1
+    with pytest.raises(NotClosed):
+        await house.recovery.give_back(KEEPER, account_id, check_address(THIEF, house.settings.accounts.addresses))
+
+
+async def test_no_account_is_given_back_to_an_address_that_is_anothers(
+    house: Ostiary, outside: httpx.AsyncClient
+) -> None:
+    thief, letter = await robbed(house, outside)
+    await settled(house, outside, "ada")
+    await press(outside, disown_token(letter))
+    address = check_address("ada@example.org", house.settings.accounts.addresses)
+
+    with pytest.raises(AddressTaken):
+        await house.recovery.give_back(KEEPER, thief["user"]["id"], address)
+
+    account = await house.accounts.remembered(thief["user"]["id"])
+    assert account is not None
+    assert (account.status, account.email) == ("deactivated", THIEF)
 
 
 async def test_an_older_letter_to_the_former_address_does_not_send_the_thief_a_way_in(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ostiary.accounts import DISOWN, UNLOCK, TokenSpent, find_address_key, mailbox_mark, name_key
 from ostiary.core.secrets import b64, new_id, plain_digest
+from ostiary.recovery.errors import NotClosed
 
 if TYPE_CHECKING:
-    from ostiary.accounts import Account, Accounts
+    from ostiary.accounts import Account, Accounts, Address
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
@@ -218,6 +219,25 @@ class Recovery:
             device_id = await self._welcomed(unit, account.id)
         await self._forget_failures(caller, account)
         return device_id
+
+    async def give_back(self, caller: Caller, account_id: str, address: Address) -> None:
+        """Open a closed account for the owner of an address, as the keeper may who has seen who that is.
+
+        The address becomes the account's own, on the keeper's word, and gets a letter for a new password. All in
+        one unit: an account opened first would for a moment be open to its former address.
+
+        Raises:
+            NotClosed: The account is open; nothing is to be given back.
+            AddressTaken: Another account has proven the address.
+        """
+        async with self.database.unit(caller) as unit:
+            if not await self.accounts.set_status(unit, account_id, "deactivated", "active"):
+                raise NotClosed
+            await self.passwords.forget(unit, account_id)
+            claim = await self.accounts.claim_address(unit, account_id, address)
+            await self.accounts.prove(unit, claim.id)
+            unit.note("account.returned", account_id)
+            unit.later(RESET_LETTER, account_id=account_id)
 
     async def _open(self, unit: Unit, account_id: str) -> Account | None:
         """Return the account if letters about coming back may go to it: alive, with a proven address."""
