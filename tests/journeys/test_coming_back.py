@@ -73,6 +73,7 @@ def test_a_forgotten_password_from_the_letter_to_signed_in(open_device: OpenDevi
 
     page.goto(link_in(letter_to(phone.house, name, "Choose a new password"), "reset"))
     expect(page.get_by_role("main")).to_contain_text(name)
+    expect(page.locator("[autocomplete=username]")).to_have_value(name)  # for password managers
     field = page.get_by_role("textbox", name="New password")
     field.fill(name)
     if scripts:
