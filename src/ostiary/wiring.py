@@ -37,6 +37,7 @@ from ostiary.migrations import migrate
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
 from ostiary.places import Places
 from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
+from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.risk import Risk
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
@@ -107,7 +108,6 @@ class Ostiary:
         self.journal.on_break = self.alerts.journal_broken
 
         self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
-        self.owner_letters = OwnerLetters(self.database, self.letters, self.post, self.outbox, self.places)
 
         self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
@@ -125,6 +125,10 @@ class Ostiary:
         limits = self.protection.limits
         self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
         self.presence = Presence(self.database, self.traffic.share_among)
+        self.owner_letters = OwnerLetters(
+            self.database, self.letters, self.post, self.outbox, self.places, self.onetime,
+            self.protection.admit_letter,
+        )  # fmt: skip
         self.risk = Risk(self.account_keys, self.places, settings.risk)
         self.breaches = Breaches(settings.passwords, self.outbound, self.clock, data)
         self.passwords = Passwords(
@@ -132,13 +136,19 @@ class Ostiary:
             PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
         )  # fmt: skip
         self.login = Login(
-            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.attacks, self.risk
-        )
+            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.attacks, self.risk,
+            self.alerts,
+        )  # fmt: skip
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
             self.post, settings.accounts,
         )  # fmt: skip
         self.registration.serve(self.outbox)
+        self.recovery = Recovery(
+            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.risk, self.alerts,
+            self.onetime, self.letters, self.post, self.outbox,
+        )  # fmt: skip
+        self.recovery.serve()
         self.incident = Incident(
             self.database, self.accounts, self.sessions, self.keys, self.alerts, self.letters, self.post, self.outbox
         )  # fmt: skip

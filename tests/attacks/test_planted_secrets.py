@@ -14,10 +14,12 @@ from tests.contract.browser import ACCESS, CSRF, DEVICE, PAGE, REFRESH, Browser
 from tests.contract.doors import doors
 from tests.house import API, bearer, letter_to, token_in
 
+from ostiary.accounts import tell_of_lock
 from ostiary.core.clock import ManualClock
 from ostiary.wiring import Ostiary
 
 PASSWORD, NEW_PASSWORD = "tangerine-umbrella-1812", "periwinkle-lantern-1907"
+FRESH = "marigold-semaphore-1754"
 WRONG = "persimmon-accordion-1666"
 ADDRESS, NEW_ADDRESS = "planted.person@example.org", "planted.other@example.org"
 OF_THE_CLIENT = ("httpx", "httpcore")  # what the tests' own client logs of what it sends
@@ -87,9 +89,31 @@ async def live(house: Ostiary, client: httpx.AsyncClient, clock: ManualClock) ->
     await client.get(f"{API}/me", headers=bearer(signed_in.json()))
     await browser.submit("/auth/sign-in", login=ADDRESS, password=WRONG)
     await browser.submit("/auth/register", username="!", email=ADDRESS, password=WRONG, full_name="")
+    secrets += await recover(house, browser, signed_in.json()["user"]["id"])
     await misplaced(client, secrets)
     await house.outbox.drain()
     return secrets
+
+
+async def recover(house: Ostiary, browser: Browser, account_id: str) -> list[str]:
+    """Come back by every letter, with success and without; return their secrets."""
+    await browser.post(f"{API}/password-reset/request", params={"email": ADDRESS})
+    await browser.submit("/auth/forgot", email=ADDRESS)
+    reset = token_in(await letter_to(house, ADDRESS, "Choose a new password"))
+    await browser.get(f"/auth/reset?token={reset}")
+    for password in ("planted.person", FRESH, FRESH):  # weak, good, and too late
+        await browser.submit("/auth/reset", at="/auth/sign-in", token=reset, new_password=password)
+        await browser.post(f"{API}/password-reset/confirm", json={"token": reset, "new_password": password})
+    async with house.database.unit() as unit:
+        tell_of_lock(unit, account_id)
+    unlock = token_in(await letter_to(house, ADDRESS, "Wrong passwords"))
+    disown = token_in(await letter_to(house, ADDRESS, "was reset"))
+    for page, token in (("unlock", unlock), ("unlock", unlock), ("not-me", disown), ("not-me", disown)):
+        await browser.get(f"/auth/{page}?token={token}")
+        await browser.submit(f"/auth/{page}", at="/auth/sign-in", token=token)
+    last = token_in(await letter_to(house, ADDRESS, "Choose a new password"))
+    assert last != reset  # each of them was taken
+    return [FRESH, reset, unlock, disown, last]
 
 
 async def misplaced(client: httpx.AsyncClient, secrets: list[str]) -> None:
@@ -106,6 +130,8 @@ async def misplaced(client: httpx.AsyncClient, secrets: list[str]) -> None:
         await client.post(f"{API}/register", json={"username": secret[:150], "email": secret[:150], "password": secret})
         await client.post(f"{API}/refresh", json={"refresh_token": secret[:500]})
         await client.post(f"{API}/email/verify", json={"token": secret[:120]})
+        await client.post(f"{API}/password-reset/request", params={"email": secret[:300]})
+        await client.post(f"{API}/password-reset/confirm", json={"token": secret[:120], "new_password": secret})
         await client.get(f"{API}/me", headers={"authorization": f"Bearer {secret}x"})
         await client.get(f"{API}/me", headers={"authorization": f"Basic {secret}"})
         await client.get(f"{API}/{secret}")

@@ -12,8 +12,19 @@ import httpx
 import pytest
 from tests.attacks.raw import contents
 from tests.contract.browser import ACCESS, CSRF, DEVICE, PAGE, REFRESH, Browser, set_cookies
-from tests.house import API, CHEAP_HASHING, ORIGIN, PASSWORD, OpenHouse, client_of, letter_to, token_in
+from tests.house import (
+    API,
+    CHEAP_HASHING,
+    NEW_PASSWORD,
+    ORIGIN,
+    PASSWORD,
+    OpenHouse,
+    client_of,
+    letter_to,
+    token_in,
+)
 
+from ostiary.accounts import tell_of_lock
 from ostiary.core.clock import ManualClock
 from ostiary.mail import Mailbox
 from ostiary.wiring import Ostiary
@@ -60,12 +71,31 @@ async def handed_out(house: Ostiary, name: str = "mira") -> Held:
         found = {kind: browser.cookies[cookie] for kind, cookie in kinds.items()}
         found |= {
             "csrf of nobody": anonymous,
-            "proof": token_in(await letter_to(house, f"{name}@example.org")),
             "jti": answer.json()["jti"],
             "session id": session["id"],
             "account id": answer.json()["user"]["id"],
         }
+        found |= await by_letter(house, browser, name, found["account id"])
     return Held(found)
+
+
+async def by_letter(house: Ostiary, browser: Browser, name: str, account_id: str) -> dict[str, str]:
+    """Have one letter of each kind sent, and return the secret in each."""
+    address, new_address = f"{name}@example.org", f"{name}@example.net"
+    proof = {"token": token_in(await letter_to(house, address))}
+    assert (await browser.post(f"{API}/email/verify", json=proof)).status_code == 200
+    change = {"email": new_address, "current_password": PASSWORD}
+    assert (await browser.post(f"{API}/email/change", json=change)).status_code == 200
+    assert (await browser.post(f"{API}/password-reset/request", json={"email": address})).status_code == 200
+    async with house.database.unit() as unit:
+        tell_of_lock(unit, account_id)
+        unit.later("letter", kind="new_sign_in", account_id=account_id, when=unit.now, agent="", address="192.0.2.1")
+    return {
+        "proof": token_in(await letter_to(house, new_address)),
+        "reset": token_in(await letter_to(house, address, "Choose a new password")),
+        "unlock": token_in(await letter_to(house, address, "Wrong passwords")),
+        "disown": token_in(await letter_to(house, address, "New sign-in")),
+    }
 
 
 Place = Callable[[httpx.AsyncClient, str, Held], Awaitable[bool]]
@@ -126,6 +156,31 @@ async def proof_link(client: httpx.AsyncClient, token: str, _: Held) -> bool:
     return (await client.get("/auth/confirm", params={"token": token})).status_code == 200
 
 
+def link_to(page: str) -> Place:
+    """Return the place that a letter leads to."""
+
+    async def link(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+        return (await client.get(f"/auth/{page}", params={"token": token})).status_code == 200
+
+    link.__name__ = f"link to {page}"
+    return link
+
+
+def button_of(page: str) -> Place:
+    """Return the place that uses a letter's secret up."""
+
+    async def button(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+        return (await client.post(f"/auth/{page}", data={"token": token[:128]})).status_code == 200
+
+    button.__name__ = f"button of {page}"
+    return button
+
+
+async def reset_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    body = {"token": token[:128], "new_password": NEW_PASSWORD}
+    return (await client.post(f"{API}/password-reset/confirm", json=body)).status_code == 200
+
+
 async def signing_out_by(client: httpx.AsyncClient, kind: str, token: str, held: Held) -> bool:
     guarded = cookies(**{kind: token, "csrf": held["csrf"]}) | {"x-csrf-token": held["csrf"]}
     return (await client.post(f"{API}/logout", headers=guarded)).status_code == 200
@@ -149,10 +204,16 @@ PLACES: dict[Place, str] = {
     csrf_pair: "csrf",
     csrf_pair_of_a_stranger: "csrf of nobody",
     device_cookie: "device",
+    link_to("reset"): "reset",
+    link_to("unlock"): "unlock",
+    link_to("not-me"): "disown",
     proof_link: "proof",
     proof_body: "proof",
     sign_out_by_access: "access",
     sign_out_by_page: "page",
+    button_of("unlock"): "unlock",
+    reset_body: "reset",  # which ends what is older, but for the letters that say "this wasn't me"
+    button_of("not-me"): "disown",
 }
 """Each place that takes a token, and the one kind that it takes; those that use it up come last."""
 WRITES_NOTHING = [place for place in PLACES if place is not device_cookie]

@@ -110,6 +110,17 @@ def test_an_account_that_cannot_stand_is_refused_in_words(data: Path) -> None:
     assert "mira@example.org" not in result.output
 
 
+def test_a_closed_account_is_given_back_to_the_owner_of_an_address(data: Path) -> None:
+    said(data, *ADD)
+    refused = run(data, "user", "return", "mira", "mira@example.net", "--yes")
+    assert refused.exit_code == 1
+    assert "The account is open" in str(refused.exception) + refused.output
+    said(data, "user", "deactivate", "mira")
+    assert run(data, "user", "return", "mira", "mira@example.net", typed="n\n").exit_code == 1
+    assert "mira is open again" in said(data, "user", "return", "mira", "mira@example.net", typed="y\n")
+    assert "mira@example.net  active" in said(data, "user", "list")
+
+
 def test_sessions_are_listed_and_revoked(data: Path) -> None:
     said(data, *ADD)
     first, second = sign_in(data), sign_in(data)

@@ -11,7 +11,7 @@ from tests.house import PASSWORD
 
 from ostiary.core.caller import KEEPER, Caller
 from ostiary.core.clock import ManualClock
-from ostiary.core.onetime import Spent
+from ostiary.core.onetime import Living, Spent
 from ostiary.registration import Application
 from ostiary.wiring import Ostiary
 
@@ -95,6 +95,31 @@ async def test_revoking_ends_the_tokens_of_one_subject(house: Ostiary, account_i
     assert [await spend(house, token) for token in doomed] == [None, None]
     assert await spend(house, spared[0])
     assert await spend(house, spared[1], "window")
+
+
+async def test_revoking_all_of_a_purpose_spares_other_purposes_and_people(house: Ostiary, account_id: str) -> None:
+    doomed = [await issue(house, account_id, subject=subject) for subject in "ab"]
+    other = await issue(house, account_id, "window")
+    async with house.database.unit() as unit:
+        assert await house.onetime.revoke_all(unit, "door", "somebody else") == 0
+        assert await house.onetime.revoke_all(unit, "door", account_id) == 2
+    assert [await spend(house, token) for token in doomed] == [None, None]
+    assert await spend(house, other, "window")
+
+
+async def test_only_tokens_that_could_still_be_used_are_living(
+    house: Ostiary, account_id: str, clock: ManualClock
+) -> None:
+    await spend(house, await issue(house, account_id, subject="spent"))
+    await issue(house, account_id, subject="old")
+    clock.advance(minutes=30)
+    issued_at = clock.now()
+    await issue(house, account_id, subject="young")
+    await issue(house, account_id, "window", "other")
+    clock.advance(minutes=30)
+    async with house.database.unit() as unit:
+        assert await house.onetime.living(unit, "door", account_id) == [Living("young", issued_at)]
+        assert await house.onetime.living(unit, "door", "somebody else") == []
 
 
 async def test_the_secret_is_not_in_the_row(house: Ostiary, account_id: str) -> None:

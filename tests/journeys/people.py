@@ -149,8 +149,8 @@ def letter_to(house: ServerProcess, name: str, about: str) -> dict[str, str]:
     raise AssertionError(f"no letter to {name} about {about}")
 
 
-def link_in(letter: Mapping[str, str]) -> str:
-    found = re.search(r"https?://\S+/auth/confirm\?token=\S+", letter["text"])
+def link_in(letter: Mapping[str, str], page: str = "confirm") -> str:
+    found = re.search(rf"https?://\S+/auth/{page}\?token=\S+", letter["text"])
     assert found, letter["text"]
     return found[0]
 

@@ -3,7 +3,7 @@
 from ostiary.accounts.addresses import Address, check_address, find_address_key, has_mail_exchanger
 from ostiary.accounts.agents import describe_agent
 from ostiary.accounts.errors import AddressTaken, NoSuchAccount, TokenSpent, UsernameTaken
-from ostiary.accounts.letters import OwnerLetters
+from ostiary.accounts.letters import DISOWN, UNLOCK, OwnerLetters, mailbox_mark, tell_of_lock, tell_of_refusal
 from ostiary.accounts.names import Username, check_username, name_key
 from ostiary.accounts.permissions import check_permission
 from ostiary.accounts.queries import Account, Claim
@@ -12,6 +12,8 @@ from ostiary.accounts.settings import AccountSettings
 from ostiary.accounts.texts import clean_display_text
 
 __all__ = [
+    "DISOWN",
+    "UNLOCK",
     "Account",
     "AccountSettings",
     "Accounts",
@@ -30,5 +32,8 @@ __all__ = [
     "describe_agent",
     "find_address_key",
     "has_mail_exchanger",
+    "mailbox_mark",
     "name_key",
+    "tell_of_lock",
+    "tell_of_refusal",
 ]

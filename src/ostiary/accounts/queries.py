@@ -208,4 +208,6 @@ SETTLE_CLAIM = Query(
     Claim,
 )
 
+DROP_CLAIMS = Query(delete(address_claims).where(address_claims.c.account_id == bindparam("account_id")))
+
 LAPSE_CLAIMS = Query(delete(address_claims).where(address_claims.c.lapses_at <= bindparam("now")))

@@ -81,10 +81,14 @@ class Accounts:
         Raises:
             NoSuchAccount: It is not there.
         """
-        account = await unit.find(queries.BY_ID, account_id=account_id)
+        account = await self.find(unit, account_id)
         if account is None:
             raise NoSuchAccount
         return account
+
+    async def find(self, unit: Unit, account_id: str) -> Account | None:
+        """Return an account as stored, or None."""
+        return await unit.find(queries.BY_ID, account_id=account_id)
 
     async def remembered(self, account_id: str) -> Account | None:
         """Return an account from memory, reading it once; call only with a fresh view."""
@@ -131,6 +135,11 @@ class Accounts:
         """Return the open claim of an account, or None."""
         claim = await unit.find(queries.CLAIM_OF, account_id=account_id)
         return claim if claim is not None and claim.lapses_at > unit.now else None
+
+    async def drop_claims(self, unit: Unit, account_id: str) -> None:
+        """Let the open claim of an account fall: whoever made it may not have been its owner."""
+        if await unit.run(queries.DROP_CLAIMS, account_id=account_id):
+            unit.note("address.claim_dropped", account_id)
 
     async def is_proven(self, unit: Unit, email_key: str) -> bool:
         """Return whether some account has proven this address."""

@@ -105,6 +105,26 @@ def activate(data: Path, login: str) -> None:
     run_with_house(data, errand)
 
 
+@user.command("return")
+@data_option
+@click.argument("login")
+@click.argument("email")
+@click.confirmation_option(
+    prompt="Letters for a new password will go to this address. Do you know that it is the owner's?"
+)
+def give_back(data: Path, login: str, email: str) -> None:
+    """Open a closed account for the owner of an address, who gets a letter for a new password."""
+    from ostiary.accounts import check_address  # noqa: PLC0415
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        address = check_address(email, house.settings.accounts.addresses)
+        await house.recovery.give_back(keeper(), account.id, address)
+        click.echo(f"{account.username} is open again; a letter goes to {address.shown}.")
+
+    run_with_house(data, errand)
+
+
 @user.command()
 @data_option
 @click.argument("login")

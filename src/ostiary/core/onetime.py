@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ostiary.core.clock import millis
+from ostiary.core.clock import Millis, millis
 from ostiary.core.db import Query
 from ostiary.core.secrets import Macs, new_secret
 from ostiary.core.tables import onetime_tokens
@@ -24,6 +24,13 @@ class Spent(msgspec.Struct, frozen=True):
 
     account_id: str
     subject: str
+
+
+class Living(msgspec.Struct, frozen=True):
+    """A token that could still be used: since when, and for what."""
+
+    subject: str
+    issued_at: Millis
 
 
 ISSUE = Query(
@@ -62,6 +69,24 @@ REVOKE = Query(
         onetime_tokens.c.spent_at.is_(None),
     )
     .values(spent_at=bindparam("now"))
+)
+REVOKE_ALL = Query(
+    update(onetime_tokens)
+    .where(
+        onetime_tokens.c.purpose == bindparam("for_purpose"),
+        onetime_tokens.c.account_id == bindparam("for_account"),
+        onetime_tokens.c.spent_at.is_(None),
+    )
+    .values(spent_at=bindparam("now"))
+)
+LIVING = Query(
+    select(onetime_tokens.c.subject, onetime_tokens.c.issued_at).where(
+        onetime_tokens.c.purpose == bindparam("purpose"),
+        onetime_tokens.c.account_id == bindparam("account_id"),
+        onetime_tokens.c.spent_at.is_(None),
+        onetime_tokens.c.expires_at > bindparam("now"),
+    ),
+    Living,
 )
 PRUNE = Query(delete(onetime_tokens).where(onetime_tokens.c.expires_at < bindparam("before")))
 
@@ -103,6 +128,14 @@ class OneTimeTokens:
     async def revoke(self, unit: Unit, purpose: str, account_id: str, subject: str) -> int:
         """Use up every living token of this purpose for one subject."""
         return await unit.run(REVOKE, for_purpose=purpose, for_account=account_id, for_subject=subject, now=unit.now)
+
+    async def revoke_all(self, unit: Unit, purpose: str, account_id: str) -> int:
+        """Use up every living token of this purpose of an account, whatever its subject."""
+        return await unit.run(REVOKE_ALL, for_purpose=purpose, for_account=account_id, now=unit.now)
+
+    async def living(self, unit: Unit, purpose: str, account_id: str) -> list[Living]:
+        """Return what an account's usable tokens of this purpose are good for; never the tokens."""
+        return await unit.all(LIVING, purpose=purpose, account_id=account_id, now=unit.now)
 
     async def prune(self, database: Database) -> int:
         """Delete what expired a day ago or more."""

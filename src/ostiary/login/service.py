@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ostiary.accounts import find_address_key, name_key
+from ostiary.accounts import find_address_key, name_key, tell_of_lock, tell_of_refusal
 from ostiary.core.secrets import new_id
 from ostiary.passwords import PasswordChangeRequired, Proof, WrongPassword
 from ostiary.protection import Attempt
 
 if TYPE_CHECKING:
     from ostiary.accounts import Account, Accounts
+    from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
     from ostiary.passwords import Passwords
@@ -53,6 +54,7 @@ class Login:
     protection: Protection
     attacks: Attacks
     risk: Risk
+    alerts: Alerts
 
     async def with_password(
         self, caller: Caller, login: str, password: str, *, proven: bool = False
@@ -184,6 +186,15 @@ class Login:
 
     async def _note_failure(self, unit: Unit, attempt: Attempt) -> None:
         unit.note("login.failed", attempt.account_id)
+        if attempt.locks:  # of a name that nobody has as well: what is queued for nobody is dropped, later
+            tell_of_lock(unit, attempt.account_id or "")
+        if attempt.account_id and self.protection.puts_under_review(attempt):
+            unit.note("account.reviewed", attempt.account_id, failures=attempt.failures + 1)
+            await self.alerts.raise_(unit, "account_under_review", account_id=attempt.account_id)
 
     async def _note_refusal(self, unit: Unit, account: Account, risk: Assessment) -> None:
         unit.note("login.refused", account.id, reason="risk", risk=risk.details(), private={"facts": risk.private()})
+        if risk.action == "challenge":
+            tell_of_refusal(unit, account.id)
+        else:
+            await self.alerts.raise_(unit, "sign_in_denied", account_id=account.id)

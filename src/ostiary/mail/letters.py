@@ -16,18 +16,34 @@ KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
     "confirm_address": ("Confirm your address for {product}", frozenset({"username", "link", "hours"})),
     "address_already_yours": ("Your address already has an account at {product}", frozenset()),
     "confirm_new_address": ("Confirm your new address for {product}", frozenset({"username", "link", "hours"})),
-    "address_changed": ("Your address at {product} was changed", frozenset({"username", "new_address", "when"})),
+    "address_changed": (
+        "Your address at {product} was changed",
+        frozenset({"username", "new_address", "when", "disown_link"}),
+    ),
     "password_changed": (
         "Your password at {product} was changed",
-        frozenset({"username", "when", "agent", "address"}),
+        frozenset({"username", "when", "agent", "address", "disown_link"}),
     ),
-    "session_stolen": ("We ended a session of yours at {product}", frozenset({"agent", "when"})),
+    "password_reset": ("Choose a new password for {product}", frozenset({"username", "link", "minutes"})),
+    "password_was_reset": (
+        "Your password at {product} was reset",
+        frozenset({"username", "when", "agent", "address", "disown_link"}),
+    ),
+    "session_stolen": ("We ended a session of yours at {product}", frozenset({"agent", "when", "disown_link"})),
+    "new_sign_in": (
+        "New sign-in to your account at {product}",
+        frozenset({"agent", "address", "when", "disown_link"}),
+    ),
+    "account_locked": ("Wrong passwords for your account at {product}", frozenset({"username", "when", "link"})),
+    "sign_in_refused": (
+        "We refused a sign-in to your account at {product}",
+        frozenset({"username", "agent", "address", "when", "link", "disown_link"}),
+    ),
     "alert": (
         "Alert at {product}: {alert}",
         frozenset({"alert", "alert_id", "severity", "words", "advice", "facts", "when"}),
     ),
     "incident_notice": ("Important news about your account at {product}", frozenset({"username", "paragraphs"})),
-    "new_sign_in": ("New sign-in to your account at {product}", frozenset({"agent", "address", "when"})),
 }
 """Each kind of letter: its subject, and the context it cannot do without."""
 
@@ -93,8 +109,9 @@ class Letters:
         Args:
             kind: A key of `KINDS`.
             to: The bare address that shall read it.
-            context: What the kind needs, and `place` where it is known. `when` is an aware datetime, `hours` a
-                number, `link` a path or an address at `public_url`, `new_address` the full address (masked here).
+            context: What the kind needs, and `place` where it is known. `when` is an aware datetime, `hours` and
+                `minutes` are numbers, `link` and `disown_link` paths or addresses at `public_url`, `new_address` the
+                full address (masked here).
 
         Raises:
             ValueError: The kind is unknown, something it needs is missing, a link leads elsewhere, or a header
@@ -106,8 +123,7 @@ class Letters:
         if missing := needed - context.keys():
             raise ValueError(f"{kind} needs {', '.join(sorted(missing))}")
         words: dict[str, object] = {"place": None} | {name: _on_one_line(value) for name, value in context.items()}
-        if "link" in words:
-            words["link"] = self._own(words["link"])
+        words |= {name: self._own(words[name]) for name in ("link", "disown_link") if name in words}
         words["subject"] = subject.format_map(words | {"product": self._product})
         return Letter(
             to=_address(to),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from ostiary.core.db import Query
 from ostiary.passwords.models import passwords
@@ -38,3 +38,5 @@ CHANGE = Query(
     .where(passwords.c.account_id == bindparam("of_account"), passwords.c.hash == bindparam("was"))
     .values(hash=bindparam("becomes"), changed_at=bindparam("now"))
 )
+
+FORGET = Query(delete(passwords).where(passwords.c.account_id == bindparam("account_id")))

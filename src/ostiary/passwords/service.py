@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from ostiary.accounts import name_key
+from ostiary.core.db import Duplicate
 from ostiary.core.errors import FieldError, Problem
+from ostiary.core.secrets import b64, plain_digest
 from ostiary.passwords import queries
 from ostiary.passwords.breaches import Breaches
 from ostiary.passwords.policy import PasswordPolicy, PasswordVerdict, Reason
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from ostiary.core.onetime import OneTimeTokens
     from ostiary.protection import Protection
     from ostiary.sessions import Session, Sessions
+
+NO_PASSWORD = "none"  # noqa: S105 - says that there is none
 
 
 REPLACE, REPLACE_WITHIN = "password.replace", timedelta(minutes=10)
@@ -219,6 +223,35 @@ class Passwords:
             address=unit.caller.address or "unknown",
         )  # fmt: skip
 
+    async def mark(self, unit: Unit, account_id: str) -> str:
+        """Return a name for the account's present password, from which nothing else can be learned.
+
+        It changes with every change of the stored hash; without a password it is `none`.
+        """
+        stored = await unit.find(queries.FIND, account_id=account_id)
+        return _mark(stored)
+
+    async def exchange(self, unit: Unit, account_id: str, mark: str, hashed: str) -> bool:
+        """Put a hash in the place of the one that bears this mark; False if another stands there by now."""
+        stored = await unit.find(queries.FIND, account_id=account_id)
+        if _mark(stored) != mark:
+            return False
+        if stored is not None:
+            changed = await unit.run(
+                queries.CHANGE, of_account=account_id, was=stored.hash, becomes=hashed, now=unit.now
+            )
+            return bool(changed)
+        try:
+            await self.set(unit, account_id, hashed)
+        except Duplicate:  # another first password was quicker
+            return False
+        return True
+
+    async def forget(self, unit: Unit, account_id: str) -> None:
+        """Remove the account's hash: no password opens it until its owner chooses a new one."""
+        if await unit.run(queries.FORGET, account_id=account_id):
+            unit.note("password.forgotten", account_id)
+
     async def recheck(self, caller: Caller, account_id: str, password: str, *, field: str) -> Proof:
         """Ask for the password again inside a session.
 
@@ -272,3 +305,7 @@ class Passwords:
 def _standing(account: Account, hashed: str) -> str:
     """Return what must not have changed while a ticket is good: the password, and the account's epoch (D13)."""
     return f"{account.epoch} {hashlib.sha256(hashed.encode()).hexdigest()}"
+
+
+def _mark(stored: queries.StoredHash | None) -> str:
+    return b64(plain_digest(stored.hash)) if stored else NO_PASSWORD

@@ -29,6 +29,7 @@ class Limits:
     in_all: Limit
     nobody_in_all: Limit
     signups: Limit
+    resets: Limit
     letters: Limit
     rechecks: Limit
     weighings: Limit
@@ -55,6 +56,7 @@ class Limits:
             # A name of nobody is counted as well, by the same statement; but not for years.
             nobody_in_all=Limit("login.total", settings.most_failures, HOUR, per="name"),
             signups=Limit("signup.address", settings.signups_per_hour, HOUR),
+            resets=Limit("reset.address", settings.resets_per_hour, HOUR),
             letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),

@@ -71,6 +71,7 @@ IS_WELCOME = Query(
     ),
     DeviceId,
 )
+FORGET_DEVICES = Query(delete(welcome_devices).where(welcome_devices.c.account_id == bindparam("of_account")))
 PRUNE_WELCOME = Query(delete(welcome_devices).where(welcome_devices.c.welcome_until < bindparam("before")))
 
 

@@ -179,6 +179,10 @@ class Protection:
         """Return whether strangers have failed so often that a sign-in wants a closer look, until the owner acts."""
         return attempt.failures >= self._settings.review_failures
 
+    def puts_under_review(self, attempt: Attempt) -> bool:
+        """Return whether this failure is the one with which an account comes under review (R11)."""
+        return attempt.failures + 1 == self._settings.review_failures and not attempt.is_known_device
+
     def is_on_guard(self, caller: Caller) -> bool:
         """Return whether the house is under attack, as far as this caller is concerned."""
         return self._blocks.is_on_guard(caller.address)
@@ -195,6 +199,17 @@ class Protection:
         await self._blocks.ensure_fresh()
         self._blocks.refuse(caller.address, "strangers")
         await self._spend_of_address(caller, self.limits.signups)
+
+    async def admit_reset(self, caller: Caller) -> None:
+        """Spend for a letter that somebody who cannot sign in asks for.
+
+        Raises:
+            AddressBlocked: The address is blocked to strangers.
+            LimitReached: Too many from this address.
+        """
+        await self._blocks.ensure_fresh()
+        self._blocks.refuse(caller.address, "strangers")
+        await self._spend_of_address(caller, self.limits.resets)
 
     async def admit_weighing(self, caller: Caller) -> None:
         """Spend for a password that is weighed while somebody types.
@@ -270,6 +285,10 @@ class Protection:
         until = unit.now + millis(self._settings.welcome)
         await unit.run(queries.WELCOME, account_id=account_id, device_id=device_id, welcome_until=until)
         unit.note("device.welcomed", account_id)
+
+    async def forget_devices(self, unit: Unit, account_id: str) -> None:
+        """Let no browser count as known that was let in to this account by mail."""
+        await unit.run(queries.FORGET_DEVICES, of_account=account_id)
 
     async def knows_device(self, unit: Unit, account_id: str, device_id: str) -> bool:
         """Return whether an account's owner has let this browser in by mail."""

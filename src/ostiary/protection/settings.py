@@ -55,6 +55,9 @@ class ProtectionSettings(BaseModel):
     anonymous_per_minute: int = Field(100, ge=1, description="Requests from one address that show no credential.")
     signed_in_per_minute: int = Field(1000, ge=1, description="Requests of one account.")
     signups_per_hour: int = Field(5, ge=1, description="New accounts from one address in an hour.")
+    resets_per_hour: int = Field(
+        10, ge=1, description="Letters for a new password that one address can ask for in an hour."
+    )
     letters_per_hour: int = Field(5, ge=1, description="Letters that strangers can cause to one address in an hour.")
     weighings_per_minute: int = Field(120, ge=1, description="Passwords weighed for one address in a minute.")
     csp_reports_per_minute: int = Field(

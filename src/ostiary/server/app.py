@@ -13,6 +13,8 @@ import ostiary.login.api
 import ostiary.login.pages
 import ostiary.passwords.api
 import ostiary.passwords.pages
+import ostiary.recovery.api
+import ostiary.recovery.pages
 import ostiary.registration.api
 import ostiary.registration.pages
 import ostiary.sessions.api
@@ -23,6 +25,7 @@ from ostiary.login import Login
 from ostiary.mail import Mailbox
 from ostiary.passwords import Passwords
 from ostiary.places import Places
+from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.server.lanes import lanes_of
 from ostiary.sessions import CookieHandover, Sessions
@@ -43,12 +46,14 @@ ROUTERS = (
     ostiary.login.api.router,
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
+    ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.csp_reports.api.reporting,
     ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
+    ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     assets,
 )
@@ -67,20 +72,13 @@ def build(house: Ostiary) -> App:
     app.state.services = {
         type(part): part
         for part in (
-            house.accounts, house.login, house.passwords, house.registration, house.sessions, house.handover,
-            house.csp_reports, house.places,
+            house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
+            house.handover, house.csp_reports, house.places,
         )
     }  # fmt: skip
     assert app.state.services.keys() == {
-        Accounts,
-        Login,
-        Passwords,
-        Registration,
-        Sessions,
-        CookieHandover,
-        CspReports,
-        Places,
-    }
+        Accounts, Login, Passwords, Recovery, Registration, Sessions, CookieHandover, CspReports, Places,
+    }  # fmt: skip
     for router in ROUTERS:
         app.include_router(router)
     add_problem_handlers(app)

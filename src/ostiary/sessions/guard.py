@@ -228,8 +228,12 @@ class CookieHandover:
             self._csrf.renew(visit, grant.session.id)[1],
         ]
         if grant.session.device_id is not None:
-            write_device = self._macs.write(DEVICE, grant.session.device_id)
-            visit.answers.append(write("device", write_device, self._device))
+            self.know(visit, grant.session.device_id)
+
+    def know(self, visit: Visit, device_id: str) -> None:
+        """Set the cookie by which the visitor's browser is known again; it opens nothing."""
+        written = self._macs.write(DEVICE, device_id)
+        visit.answers.append(self._cookies.write("device", written, self._device))
 
     def take(self, visit: Visit) -> None:
         """Clear every cookie of a session; the device stays known."""

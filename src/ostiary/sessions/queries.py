@@ -124,6 +124,8 @@ KNOWS_DEVICE = Query(
     SessionId,
 )
 
+FORGET_DEVICES = Query(update(sessions).where(sessions.c.account_id == bindparam("of_account")).values(device_id=None))
+
 END = Query(
     update(sessions)
     .where(

@@ -136,6 +136,10 @@ class Sessions:
         """Return whether this device has been signed in to the account before."""
         return await unit.find(queries.KNOWS_DEVICE, account_id=account_id, device_id=device_id) is not None
 
+    async def forget_devices(self, unit: Unit, account_id: str) -> None:
+        """Let no browser count as known that was signed in to this account before."""
+        await unit.run(queries.FORGET_DEVICES, of_account=account_id)
+
     async def listed(self, account_id: str) -> list[Session]:
         """Return the living sessions of an account, the last used first."""
         account = await self._accounts.remembered(account_id)

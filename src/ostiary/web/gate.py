@@ -188,10 +188,11 @@ class Gate:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.is_answered = True
-                headers: list[Header] = [*message.get("headers", ()), *self._common]
+                headers: list[Header] = list(message.get("headers", ()))
+                given = {name for name, _ in headers}
+                headers += [common for common in self._common if common[0] not in given]
                 headers.append((b"x-request-id", visit.request_id.encode()))
                 headers += visit.answers
-                given = {name for name, _ in message.get("headers", ())}
                 if b"content-security-policy" not in given:
                     headers.append((b"content-security-policy", self._policy))
                 if b"cache-control" not in given:

@@ -50,7 +50,14 @@ class Sample:
     context: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Disowned:
+    account: Account
+    is_own: bool
+
+
 MIRA = Account()
+OWN, FORMER = Disowned(MIRA, is_own=True), Disowned(MIRA, is_own=False)
 NEW = Account(
     "jonas_w", "jonas@a-rather-long-host-name.with-some-more.example.org", email_verified=False, full_name=None
 )
@@ -128,6 +135,24 @@ def samples() -> list[Sample]:
             {"account": MIRA, "form": Form(errors={"new_password": ["It is one of the most common passwords."]})},
         ),
         ("signed-out", "signed_out.html", {}),
+        ("forgot", "forgot.html", {"is_sent": False}),
+        ("forgot-limited", "forgot.html", {"is_sent": False, "form": Form({}, {}, "Too many attempts.")}),
+        ("forgot-sent", "forgot.html", {"is_sent": True}),
+        ("reset", "reset.html", {"token": "t0k", "account": MIRA}),
+        (
+            "reset-refused",
+            "reset.html",
+            {"token": "t0k", "account": MIRA, "form": Form(errors={"new_password": ["It holds your username."]})},
+        ),
+        ("reset-too-late", "reset.html", {"token": "t0k", "account": None}),
+        ("not-me", "not_me.html", {"token": "t0k", "disowned": OWN, "is_done": False}),
+        ("not-me-former", "not_me.html", {"token": "t0k", "disowned": FORMER, "is_done": False}),
+        ("not-me-done", "not_me.html", {"token": "", "disowned": OWN, "is_done": True}),
+        ("not-me-former-done", "not_me.html", {"token": "", "disowned": FORMER, "is_done": True}),
+        ("not-me-too-late", "not_me.html", {"token": "", "disowned": None, "is_done": False}),
+        ("unlock", "unlock.html", {"token": "t0k", "unlocked": MIRA, "is_done": False}),
+        ("unlock-done", "unlock.html", {"token": "", "unlocked": None, "is_done": True}),
+        ("unlock-too-late", "unlock.html", {"token": "", "unlocked": None, "is_done": False}),
         (
             "problem",
             "problem.html",

@@ -14,6 +14,8 @@ CONTEXT: dict[str, object] = {
     "username": "mira",
     "link": LINK,
     "hours": 24,
+    "minutes": 15,
+    "disown_link": "https://id.example.org/auth/not-me?token=s3cret",
     "new_address": "eve.adams@example.net",
     "when": datetime(2026, 11, 22, 8, 13, tzinfo=UTC),
     "agent": "Firefox on Linux",
@@ -43,7 +45,8 @@ def test_each_letter_says_the_same_in_text_and_html(letters: Letters, kind: str)
     links_in_html = {link.replace("&amp;", "&") for link in re.findall(r'href="([^"]+)"', letter.html)}
     assert links_in_text == links_in_html
     assert all(link.startswith("https://id.example.org") for link in links_in_text)
-    for fact in KINDS[kind][1] - {"link", "new_address", "when", "hours", "paragraphs"}:
+    shown_otherwise = {"link", "disown_link", "new_address", "when", "hours", "minutes", "paragraphs"}
+    for fact in KINDS[kind][1] - shown_otherwise:
         assert str(CONTEXT[fact]) in letter.text
         assert str(CONTEXT[fact]) in letter.html
     assert "{{" not in letter.text + letter.html
@@ -105,9 +108,10 @@ def test_a_product_name_cannot_add_a_header() -> None:
         b"https://id.example.org/?token=s3cret",
     ],
 )
-def test_a_link_leads_home_and_a_refusal_does_not_repeat_its_secret(letters: Letters, link: object) -> None:
+@pytest.mark.parametrize("name", ["link", "disown_link"])
+def test_a_link_leads_home_and_a_refusal_does_not_repeat_its_secret(letters: Letters, link: object, name: str) -> None:
     with pytest.raises(ValueError, match="link") as refused:
-        letters.compose("confirm_address", "mira@example.org", **CONTEXT | {"link": link})
+        letters.compose("sign_in_refused", "mira@example.org", **CONTEXT | {name: link})
     assert "s3cret" not in str(refused.value)
 
 
@@ -121,7 +125,7 @@ def test_a_path_becomes_a_link_to_the_public_address(letters: Letters) -> None:
 def test_facts_cannot_fake_a_paragraph_or_markup(letters: Letters) -> None:
     agent = "Firefox\n\nCall us at once\u202e<b>now</b>"
 
-    letter = letters.compose("session_stolen", "mira@example.org", agent=agent, when=CONTEXT["when"])
+    letter = letters.compose("session_stolen", "mira@example.org", **CONTEXT | {"agent": agent})
 
     assert "Device:  Firefox  Call us at once <b>now</b>\n" in letter.text
     assert "<b>" not in letter.html
