@@ -332,15 +332,25 @@ async def test_a_deleted_account_has_nothing_to_disown(house: Ostiary, outside: 
         await house.recovery.disown(CALLER, disown_token(letter))
 
 
-async def test_the_keeper_is_alerted_by_the_job_if_there_is_one(house: Ostiary, outside: httpx.AsyncClient) -> None:
+async def test_the_keeper_is_alerted(house: Ostiary, outside: httpx.AsyncClient) -> None:
     held, letter = await alarmed(house, outside)
-    heard: list[dict[str, Any]] = []
 
-    async def hear(payload: dict[str, Any]) -> None:
-        heard.append(payload)
-
-    house.outbox.on("alert", hear)
     await press(outside, disown_token(letter))
-    await house.outbox.drain()
 
-    assert heard == [{"kind": "account_disowned", "account_id": held["user"]["id"]}]
+    (alert,) = [found for found in await house.alerts.listed() if found.kind == "account_disowned"]
+    assert (alert.account_id, alert.severity) == (held["user"]["id"], "critical")
+
+
+async def test_no_browser_is_known_any_more(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    held, letter = await alarmed(house, outside)
+    async with house.database.unit() as unit:
+        await house.protection.welcome(unit, held["user"]["id"], "somebody's")
+    before = [session.device_id for session in await house.sessions.listed(held["user"]["id"]) if session.device_id]
+    assert before
+
+    await press(outside, disown_token(letter))
+
+    async with house.database.unit() as unit:
+        for device_id in (*before, "somebody's"):
+            assert not await house.sessions.knows_device(unit, held["user"]["id"], device_id)
+            assert not await house.protection.knows_device(unit, held["user"]["id"], device_id)
