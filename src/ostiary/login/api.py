@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.login.service import Login
+from ostiary.protection import LONGEST_SOLUTION
 from ostiary.sessions import CookieHandover, Sessions
 from ostiary.sessions.answers import SignedInAnswer
 from ostiary.web.answers import Done, refusals
@@ -25,6 +26,9 @@ class Credentials(Strict):
     username: Name | None = None
     email: Name | None = None
     login: Name | None = None
+    challenge: str | None = Field(
+        None, max_length=LONGEST_SOLUTION, description="The solution of the challenge that the refusal before carried."
+    )
 
     @model_validator(mode="after")
     def _has_one_name(self) -> Self:
@@ -48,7 +52,7 @@ async def login(
     visit: TheVisit,
 ) -> SignedInAnswer:
     """Sign in by username or proven address, and password."""
-    grant = await desk.with_password(caller, credentials.name, credentials.password)
+    grant = await desk.with_password(caller, credentials.name, credentials.password, solution=credentials.challenge)
     handover.give(visit, grant)
     return SignedInAnswer.of(grant)
 

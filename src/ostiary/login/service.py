@@ -35,7 +35,7 @@ class Login:
     sessions: Sessions
     protection: Protection
 
-    async def with_password(self, caller: Caller, login: str, password: str) -> Grant:
+    async def with_password(self, caller: Caller, login: str, password: str, *, solution: str | None = None) -> Grant:
         """Sign a device in by name or proven address, and password.
 
         Unknown, wrong, locked and inactive look and last the same to a stranger (R7).
@@ -44,6 +44,7 @@ class Login:
             caller: Who asks; `device_id` if their browser is known.
             login: A username or a proven address, in any spelling.
             password: As typed.
+            solution: Of the challenge that an earlier refusal carried (R12).
 
         Raises:
             WrongPassword: The pair opens no account.
@@ -57,7 +58,9 @@ class Login:
             known = bool(caller.device_id) and await self.sessions.knows_device(
                 unit, account_id or "", caller.device_id or ""
             )
-        attempt = await self.protection.admit_login(caller, folded(login), account_id, known_device=known)
+        attempt = await self.protection.admit_login(
+            caller, folded(login), account_id, known_device=known, solution=solution
+        )
         # Past the account's budget the time is spent all the same, on a decoy.
         proof = await self.passwords.prove(account_id if attempt.may_check else None, password)
         grant = await self._start(caller, account_id, proof)

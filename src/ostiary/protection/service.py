@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.core.errors import Problem
 from ostiary.core.limits import Count, Limit, Limiter, MemoryLimiter, Spend, seconds_until
+from ostiary.protection.challenges import Challenges
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
@@ -69,16 +70,19 @@ class Protection:
         self._weighings = Limit("weighing.address", settings.weighings_per_minute, MINUTE)
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
         self._rechecks = Limit("recheck.account", settings.rechecks, timedelta(minutes=15))
+        self.challenges = Challenges(limiter, macs, database.clock, settings.challenge)
 
     @property
     def table(self) -> tuple[Limit, ...]:
         """Every named limit, for the documentation."""
         return (
             self._by_minute, self._by_hour, self._by_name, self._by_account, self._by_device, self._signups,
-            self._letters, self._rechecks, self._weighings,
+            self._letters, self._rechecks, self._weighings, *self.challenges.table,
         )  # fmt: skip
 
-    async def admit_login(self, caller: Caller, name: str, account_id: str | None, *, known_device: bool) -> Attempt:
+    async def admit_login(
+        self, caller: Caller, name: str, account_id: str | None, *, known_device: bool, solution: str | None = None
+    ) -> Attempt:
         """Spend for a login attempt before its password is looked at.
 
         What is spent first is exact: of simultaneous attempts no more than the
@@ -94,6 +98,7 @@ class Protection:
             name: The name or address as folded for look-up.
             account_id: Whom it names, or None.
             known_device: Whether the caller's device has been signed in to it.
+            solution: Of the challenge that an earlier refusal carried (R12).
 
         Raises:
             LimitReached: From here, or with this name, too many just now.
@@ -103,11 +108,18 @@ class Protection:
         counts = await self._limiter.spend(*counters, *addresses)
         named = counts[0]
         limit = counters[0].limit.number
+        offer = None
+        if named.spent > limit and counters[0].limit is not self._by_device:
+            over = [c for s, c in zip(addresses, counts[len(counters) :], strict=True) if c.spent > s.limit.number]
+            if not over and self.challenges.are_offered:  # nothing but the name's lock is in the way
+                if solution and await self.challenges.spend(solution, f"login {name}"):
+                    return Attempt(counters, addresses, may_check=True)
+                offer = {"challenge": self.challenges.issue(f"login {name}")}
         if named.spent > limit + 1:
-            await self._refuse(caller, account_id, Locked(retry_after=self._wait(named)))
+            await self._refuse(caller, account_id, Locked(retry_after=self._wait(named), extra=offer))
         for spend, count in zip((*addresses, counters[0]), (*counts[len(counters) :], named), strict=True):
             if count.spent > spend.limit.number:
-                await self._refuse(caller, account_id, LimitReached(retry_after=self._wait(count)))
+                await self._refuse(caller, account_id, LimitReached(retry_after=self._wait(count), extra=offer))
         may_check = all(count.spent <= spend.limit.number for spend, count in zip(counters, counts, strict=False))
         return Attempt(counters, addresses, may_check)
 

@@ -45,6 +45,8 @@ class Breadth:
         await app(scope, receive, send)
 
     def _build(self) -> App:
+        import altcha  # noqa: F401, PLC0415 - so that the first refusal does not wait for it
+
         from ostiary.accounts import describe_agent  # noqa: PLC0415
         from ostiary.server.app import build  # noqa: PLC0415
 
