@@ -35,8 +35,10 @@ from ostiary.protection import Protection
 from ostiary.registration import Registration
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
+from ostiary.web.address import ClientAddress
 from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf
+from ostiary.web.probe import Probe
 from ostiary.web.reception import Reception
 
 if TYPE_CHECKING:
@@ -114,7 +116,11 @@ class Ostiary:
             self.cookies, self.clock, settings.sessions,
         )  # fmt: skip
         self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
-        self.reception = Reception(self.guard, self.csrf, self.cookies, self.clock, settings.web)
+        self.addresses = ClientAddress(settings.web.trusted_proxies, settings.web.forwarding_header, self.clock)
+        self.probe = Probe(self.macs, self.clock, self.addresses)
+        self.reception = Reception(
+            self.guard, self.csrf, self.cookies, self.clock, settings.web, self.addresses
+        )  # fmt: skip
         self._schedule()
         self.after_loading: Callable[[], None] = lambda: None
         self._doors: tuple[App, Breadth] | None = None

@@ -59,4 +59,4 @@ def open_door(house: Ostiary) -> tuple[Gate, Breadth]:
     """Return the application of a house, and the part of it that loads later."""
     breadth = Breadth(house)
     admissions = dict.fromkeys(COSTLY, house.hasher.admitted)
-    return Gate(breadth, lanes_of(house), house.settings.web, admissions), breadth
+    return Gate(breadth, lanes_of(house), house.settings.web, admissions, house.addresses, house.probe), breadth

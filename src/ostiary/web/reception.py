@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from ostiary.client.identity import Identity
 from ostiary.core.errors import Problem, Unavailable
-from ostiary.web.address import ClientAddress
 from ostiary.web.csrf import ForeignOrigin
 from ostiary.web.problems import body_and_headers
 from ostiary.web.visit import Visit
@@ -16,6 +15,7 @@ from ostiary.web.visit import Visit
 if TYPE_CHECKING:
     from ostiary.client import AccessClaims
     from ostiary.core.clock import Clock
+    from ostiary.web.address import ClientAddress
     from ostiary.web.cookies import Cookies
     from ostiary.web.csrf import Csrf
     from ostiary.web.settings import WebSettings
@@ -98,12 +98,14 @@ class Reception:
 
     refusals: type[Exception] = Problem
 
-    def __init__(self, guard: Guard, csrf: Csrf, cookies: Cookies, clock: Clock, settings: WebSettings) -> None:
+    def __init__(
+        self, guard: Guard, csrf: Csrf, cookies: Cookies, clock: Clock, settings: WebSettings, addresses: ClientAddress
+    ) -> None:
         self._guard = guard
         self._csrf = csrf
         self._clock = clock
         self._settings = settings
-        self._addresses = ClientAddress(settings.trusted_proxies, settings.forwarding_header)
+        self._addresses = addresses
         self._has_hinted = False
         self.access_cookie = cookies.name("access")
 
