@@ -32,10 +32,14 @@ async def proxy_findings(house: Ostiary) -> AsyncIterator[Finding]:
 
     headers = FORGERY | {HEADER.decode(): house.probe.write()}
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
-            answer = await client.get(house.settings.web.public_url + PATH, headers=headers)
+        async with (
+            httpx.AsyncClient(timeout=5) as client,
+            client.stream("GET", house.settings.web.public_url + PATH, headers=headers) as answer,
+        ):
+            # Before the body is read: then a proxy may have closed the connection, and it has no ends any more.
             own = answer.extensions["network_stream"].get_extra_info("client_addr") or ("", 0)
-            seen = msgspec.json.decode(answer.content, type=Seen) if answer.status_code == 200 else None
+            content = await answer.aread()
+            seen = msgspec.json.decode(content, type=Seen) if answer.status_code == 200 else None
     except (httpx.HTTPError, msgspec.MsgspecError):
         seen = None
     if seen is None:
@@ -84,35 +88,41 @@ class Judgement:
         return [self.seen.x_forwarded_for, self.seen.forwarded] == [[text] for text in FORGERY.values()]
 
     def _address(self) -> Finding:
-        seen, header = self.seen, self.settings.forwarding_header
-        peer = canonical(seen.peer) or seen.peer or "a Unix socket"
-        trusted = ClientAddress(self.settings.trusted_proxies, header).trusts(seen.peer)
+        header = self.settings.forwarding_header
+        peer = canonical(self.seen.peer) or self.seen.peer or "a Unix socket"
+        trusted = ClientAddress(self.settings.trusted_proxies, header).trusts(self.seen.peer)
         if self._is_direct:
             return self._direct(peer, trusted=trusted)
         if not trusted:
             return self._untrusted(peer)
+        if self.seen.address == FORGED:
+            return self._fooled(peer)
         how = HOW_TO_WRITE[header]
-        if seen.address == FORGED:
-            if self._hops[:1] == [FORGED] and len(self._hops) > 1:
-                words = (
-                    f"The proxy at {peer} is trusted and appends who asked ({self._hops[-1]}, a trusted address too: "
-                    "here the word of the one who asks is taken; a stranger's would not be)."
-                )
-                return Finding("proxies", "good", words)
-            words = f"A forged address was believed: the proxy at {peer} is trusted, and passes foreign headers on."
-            return Finding("proxies", "bad", words, how)
         if not self._hops:
             words = f"The proxy at {peer} is trusted but sends no {header}: all visitors look like the proxy itself."
             return Finding(
                 "proxies", "bad", words, how + " Or name the header that it writes in web.forwarding_header."
             )
-        if seen.address is None:
+        if self.seen.address is None:
             words = f"The proxy at {peer} is trusted, but the last word of its {header} is no address."
             return Finding("proxies", "bad", words, how)
+        return self._believed(peer, self.seen.address)
+
+    def _fooled(self, peer: str) -> Finding:
+        if self._hops[:1] == [FORGED] and len(self._hops) > 1:
+            words = (
+                f"The proxy at {peer} is trusted and appends who asked ({self._hops[-1]}, a trusted address too: "
+                "here the word of the one who asks is taken; a stranger's would not be)."
+            )
+            return Finding("proxies", "good", words)
+        words = f"A forged address was believed: the proxy at {peer} is trusted, and passes foreign headers on."
+        return Finding("proxies", "bad", words, HOW_TO_WRITE[self.settings.forwarding_header])
+
+    def _believed(self, peer: str, address: str) -> Finding:
         way = "appends to" if FORGED in self._hops else "replaces"
-        words = f"The proxy at {peer} is trusted and {way} forged headers; you come from {seen.address}."
-        if is_inner(seen.address) and seen.address not in (canonical(self.own[0]), peer):
-            remedy = f"If {seen.address} is another proxy of yours and not you, add it to web.trusted_proxies."
+        words = f"The proxy at {peer} is trusted and {way} forged headers; you come from {address}."
+        if is_inner(address) and address not in (canonical(self.own[0]), peer):
+            remedy = f"If {address} is another proxy of yours and not you, add it to web.trusted_proxies."
             return Finding("proxies", "look", words, remedy)
         return Finding("proxies", "good", words)
 

@@ -78,7 +78,7 @@ class Probe:
             return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
 
         return Seen(
-            peer, port, lines(b"x-forwarded-for"), lines(b"forwarded"), visit.address,
+            peer, int(port or 0), lines(b"x-forwarded-for"), lines(b"forwarded"), visit.address,
             self._addresses.is_https(scope.get("scheme", "http"), peer, visit.headers),
             visit.header(b"host") or "", (scope.get("raw_path") or b"").partition(b"?")[0].decode("latin-1"),
         )  # fmt: skip
