@@ -95,7 +95,8 @@ def test_where_there_is_no_peer_there_is_no_address() -> None:
     "invented",
     [
         'for="', 'for="x', '"', "\\", 'for="\\', "for=192.0.2.1", 'for="192.0.2.1", for="', "for=192.0.2.1;",
-        "for=_x;by=", 'x=";', 'x=", for=192.0.2.1;y="', "," * 40, '","' * 30, "for=192.0.2.1," * 30, "\x00", "for=unknown",
+        "for=_x;by=", 'x=";', 'x=", for=192.0.2.1;y="', "," * 40, '","' * 30,
+        "for=192.0.2.1," * 30, "\x00", "for=unknown",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("written", ["for=198.51.100.9", 'proto=https;for="198.51.100.9:80";host="a.example"'])

@@ -62,6 +62,7 @@ function prepare(form) {
       solution.time = Math.round(performance.now() - started);
       field.value = btoa(JSON.stringify({ challenge, solution }));
       status.textContent = "Done. Signing you in.";
+      working = false; // the next line sends, and comes by here once more
       form.requestSubmit(button);
     } catch {
       bar.hidden = true;
