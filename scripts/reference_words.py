@@ -36,8 +36,8 @@ LIMITS = {
     "signup.address": ("new accounts", "client address", "429", "signups_per_hour"),
     "letters.mailbox": ("letters that strangers can cause", "mailbox", "no letter", "letters_per_hour"),
     "recheck.account": ("wrong passwords inside a session", "account", "429", "rechecks"),
-    "challenge.once": ("uses of a solution", "challenge", "as without it", "challenge.lifetime"),
-    "challenge.solved": ("solutions", "all; past 10, 40, 160 the work doubles", "nobody is refused", "—"),
+    "challenge.once": ("uses of a solution", "challenge", "as without it", "challenge"),
+    "challenge.solved": ("solutions", "all; past 10, 40, 160 the work doubles", "nobody is refused", "challenge"),
     "weighing.address": ("passwords weighed", "client address, by each process", "429", "weighings_per_minute"),
 }
 """What each limit counts, for whom, how it answers, and its setting in the section `protection`."""

@@ -162,7 +162,7 @@ def test_a_server_on_other_keys_does_not_answer(examine: Any, tmp_path: Path) ->
 def judged(**changed: Any) -> dict[str, tuple[str, str]]:  # noqa: ANN401
     """Return state and words of each finding, of a probe that a public proxy passed on untouched."""
     web = {"public_url": "https://login.example.org"} | changed.pop("web", {})
-    seen = {
+    seen: dict[str, Any] = {
         "peer": "203.0.113.7", "port": 5, "x_forwarded_for": [FORGED], "forwarded": [f"for={FORGED}"],
         "address": "203.0.113.7", "is_https": True, "host": "login.example.org", "path": PATH,
     } | changed  # fmt: skip

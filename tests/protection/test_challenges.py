@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from base64 import b64encode
-from typing import Any
+from typing import Any, ClassVar
 
 import altcha
 import httpx
@@ -111,7 +111,7 @@ class TestASolution:
 
 
 class TestWhatProvesNothing:
-    BENT = (
+    BENT: ClassVar[tuple[tuple[str, object], ...]] = (
         ("algorithm", "SHA-256"), ("cost", 1), ("cost", 501), ("cost", "500"), ("cost", 500.5), ("keyLength", 16),
         ("keyPrefix", ""), ("keyPrefix", "00" * 16), ("keySignature", "00" * 32), ("keySignature", None),
         ("nonce", "00" * 16), ("salt", "00" * 16), ("expiresAt", 9_999_999_999), ("expiresAt", None),

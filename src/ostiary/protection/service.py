@@ -108,7 +108,7 @@ class Protection:
         counts = await self._limiter.spend(*counters, *addresses)
         named = counts[0]
         limit = counters[0].limit.number
-        offer = None
+        offer: dict[str, object] | None = None
         if named.spent > limit and counters[0].limit is not self._by_device:
             over = [c for s, c in zip(addresses, counts[len(counters) :], strict=True) if c.spent > s.limit.number]
             if not over and self.challenges.are_offered:  # nothing but the name's lock is in the way
