@@ -73,6 +73,7 @@ def test_no_proxy_is_good(examine: Any) -> None:  # noqa: ANN401
 
     assert [found[about]["state"] for about in ("proxies", "scheme", "host", "paths")] == ["good"] * 4
     assert "Nothing stands between" in found["proxies"]["words"]
+    assert "is no trusted proxy" not in found["log"]["words"], "the probe itself raises no alarm"
 
 
 @pytest.mark.parametrize("behaviour", [APPENDS, REPLACES, PASSES_ON], ids=["appends", "replaces", "passes-on"])
