@@ -60,6 +60,7 @@ def examine(tmp_path: Path, proxy: Any) -> Iterator[Callable[..., dict[str, dict
             output = CliRunner().invoke(ostiary, ["doctor", "--json", "--data", str(data)]).output
             if then is not None:
                 then(f"http://127.0.0.1:{public}")
+        assert '"proxies"' in output, output
         findings = {found["about"]: found for found in map(json.loads, output.splitlines())}
         return findings | {"log": {"words": server.output}}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ostiary.cli.common import data_option
-from ostiary.cli.findings import Finding
+from ostiary.cli.findings import PATIENCE_SECONDS, Finding
 from ostiary.cli.proxies import proxy_findings
 from ostiary.core.errors import Misconfigured, Unavailable
 
@@ -153,7 +153,7 @@ async def _public(house: Ostiary) -> AsyncIterator[Finding]:
     web = house.settings.web
     started = time.time()
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
             answer = await client.get(f"{web.public_url}/healthz")
             page = await client.get(f"{web.public_url}/auth/sign-in")
     except httpx.HTTPError as failure:

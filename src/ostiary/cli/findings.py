@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+PATIENCE_SECONDS = 15
+"""With the public address: the first page of a server that was just started is loaded meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

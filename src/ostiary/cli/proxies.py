@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ostiary.cli.findings import Finding
+from ostiary.cli.findings import PATIENCE_SECONDS, Finding
 from ostiary.web.address import ClientAddress, canonical, forwarded_elements, is_inner, parsed
 from ostiary.web.probe import HEADER, PATH, Seen
 
@@ -33,7 +33,7 @@ async def proxy_findings(house: Ostiary) -> AsyncIterator[Finding]:
     headers = FORGERY | {HEADER.decode(): house.probe.write()}
     try:
         async with (
-            httpx.AsyncClient(timeout=5) as client,
+            httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client,
             client.stream("GET", house.settings.web.public_url + PATH, headers=headers) as answer,
         ):
             # Before the body is read: then a proxy may have closed the connection, and it has no ends any more.
