@@ -38,6 +38,7 @@ from ostiary.alerts import KINDS
 from ostiary.core.errors import Problem, every_problem
 from ostiary.core.limits import Limit
 from ostiary.protection import Limits, ProtectionSettings
+from ostiary.protection.challenges import limits_of
 from ostiary.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -216,7 +217,9 @@ def journal_page() -> str:
 
 def limits() -> tuple[Limit, ...]:
     """Return every named limit with its default numbers, each name once."""
-    return tuple({limit.name: limit for limit in reversed(tuple(Limits.of(ProtectionSettings())))}.values())[::-1]
+    settings = ProtectionSettings()
+    table = (*Limits.of(settings), *limits_of(settings.challenge))
+    return tuple({limit.name: limit for limit in reversed(table)}.values())[::-1]
 
 
 def limits_page() -> str:

@@ -84,6 +84,8 @@ LIMITS = {
     "csp.all": (
         "reports of violated policies", "by each process", "204, uncounted", "csp_reports_per_minute_in_all",
     ),
+    "challenge.once": ("uses of a solution", "", "as without it", "challenge"),
+    "challenge.solved": ("solutions; past 10, 40 and 160 the work doubles", "", "nobody is refused", "challenge"),
     "anonymous": ("requests that show no credential", "in memory, shared out", "429", "anonymous_per_minute"),
     "signed-in": ("requests", "in memory, shared out", "429", "signed_in_per_minute"),
 }  # fmt: skip

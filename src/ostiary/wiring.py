@@ -42,8 +42,10 @@ from ostiary.registration import Registration
 from ostiary.risk import Risk
 from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
+from ostiary.web.address import ClientAddress
 from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf, own_origins
+from ostiary.web.probe import Probe
 from ostiary.web.reception import Reception
 from ostiary.web.traffic import Traffic
 
@@ -72,10 +74,23 @@ class Ostiary:
         self.database_url = settings.storage.database or f"sqlite:///{data / 'ostiary.db'}"
         driver = driver_for(self.database_url, largest_pool=settings.storage.largest_pool)
         self.database = Database(driver, self.clock)
-
         # What is remembered, and what must outlive an access token.
-        remember = settings.sessions.access_lifetime + CLOCK_ALLOWANCE
-        self.signals = Signals(self.database, remember=remember, push=self._push())
+        self._remember = settings.sessions.access_lifetime + CLOCK_ALLOWANCE
+
+        self._lay_foundations(settings)
+        self._keep_journal(settings)
+        self._furnish(settings, post)
+        self._protect(settings)
+        self._man_the_desks(settings)
+        self._hang_the_doors(settings)
+        self._schedule()
+        self.after_loading: Callable[[], None] = lambda: None
+        self._doors: tuple[App, Breadth] | None = None
+        self._is_open = False
+
+    def _lay_foundations(self, settings: Settings) -> None:
+        """Secrets, keys, journal, queue and limiter: what every room stands on."""
+        self.signals = Signals(self.database, remember=self._remember, push=self._push())
         self.ring = KeyRing()
         self.macs = Macs(self.ring, self.clock)
         self.sealer = Sealer(self.ring, self.clock)
@@ -84,12 +99,14 @@ class Ostiary:
         self.outbox = Outbox(self.database, self.sealer)
         self.database.flushes = [self.outbox.flush, self.signals.flush, self.journal.flush]  # the journal last
 
-        self.keys = Keys(self.database, self.ring, self.signals, RootSecret(settings.keys, data), settings.keys)
+        self.keys = Keys(self.database, self.ring, self.signals, RootSecret(settings.keys, self.data), settings.keys)
         self.onetime = OneTimeTokens(self.macs)
         self.hasher = Hasher(settings.hashing, RingPeppers(self.ring, self.clock, wanted=settings.keys.pepper))
         self.limiter = self._limiter()
         self.outbound = Outbound(settings.outbound)
 
+    def _keep_journal(self, settings: Settings) -> None:
+        """What reads, signs, exports and prunes the journal."""
         anchors = Anchors(
             self.outbound, settings.journal.anchor_token, urlsplit(settings.web.public_url).hostname or "-"
         )
@@ -99,8 +116,10 @@ class Ostiary:
         self.export = Export(self.database, self.audit, self.checkpoints)
         self.retention = Retention(self.database, self.journal, self.checkpoints, settings.journal)
 
+    def _furnish(self, settings: Settings, post: Post | None) -> None:
+        """Letters, places, alerts, accounts and their sessions."""
         self.letters = Letters(settings.web.product_name, settings.web.public_url)
-        self.post = post or post_for(settings.mail, data)
+        self.post = post or post_for(settings.mail, self.data)
         self.places = Places(settings.places)
 
         sinks = Sinks(self.database, self.letters, self.post, self.outbound, settings.alerts)
@@ -112,11 +131,13 @@ class Ostiary:
         self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
         self.keys.on_change(self.tokens.forget_all)
-        self.revocations = Revocations(self.signals, self.clock, remember)
+        self.revocations = Revocations(self.signals, self.clock, self._remember)
         self.sessions = Sessions(
             self.database, self.accounts, self.alerts, self.macs, self.minter, settings.sessions
         )  # fmt: skip
 
+    def _protect(self, settings: Settings) -> None:
+        """Limits, blocks, attacks, risk: what stands between strangers and accounts."""
         self.blocks = Blocks(self.database, self.signals, self.clock, settings.protection.never_blocked)
         self.protection = Protection(self.database, self.limiter, self.macs, self.blocks, settings.protection)
         self.attacks = Attacks(
@@ -130,7 +151,10 @@ class Ostiary:
             self.protection.admit_letter,
         )  # fmt: skip
         self.risk = Risk(self.account_keys, self.places, settings.risk)
-        self.breaches = Breaches(settings.passwords, self.outbound, self.clock, data)
+        self.breaches = Breaches(settings.passwords, self.outbound, self.clock, self.data)
+
+    def _man_the_desks(self, settings: Settings) -> None:
+        """Ways to prove who one is, and the journeys that combine them."""
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
             PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
@@ -157,6 +181,8 @@ class Ostiary:
             self.database, self.protection, own_origins(settings.web.public_url), settings.csp_reports
         )
 
+    def _hang_the_doors(self, settings: Settings) -> None:
+        """What meets the web: cookies, guard, reception."""
         self.cookies = Cookies(settings.web.cookies)
         self.csrf = Csrf(self.macs, self.cookies, settings.web)
         self.guard = SessionGuard(
@@ -164,11 +190,11 @@ class Ostiary:
             self.cookies, self.clock, settings.sessions,
         )  # fmt: skip
         self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
-        self.reception = Reception(self.guard, self.csrf, self.cookies, self.clock, settings.web, self.protection.admit)
-        self._schedule()
-        self.after_loading: Callable[[], None] = lambda: None
-        self._doors: tuple[App, Breadth] | None = None
-        self._is_open = False
+        self.addresses = ClientAddress(settings.web.trusted_proxies, settings.web.forwarding_header, self.clock)
+        self.probe = Probe(self.macs, self.clock, self.addresses)
+        self.reception = Reception(
+            self.guard, self.csrf, self.cookies, self.clock, settings.web, self.addresses, self.protection.admit
+        )
 
     @classmethod
     def at(

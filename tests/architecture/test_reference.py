@@ -118,7 +118,7 @@ def test_every_limit_is_explained_and_its_setting_exists() -> None:
 
 def test_the_table_of_limits_names_every_limit_in_the_code() -> None:
     made = [
-        call for call in modules()["protection.limits"].calls()
+        call for name in ("limits", "challenges") for call in modules()[f"protection.{name}"].calls()
         if isinstance(call.func, ast.Name) and call.func.id == "Limit"
     ]  # fmt: skip
     assert {ast.literal_eval(call.args[0]) for call in made} == {limit.name for limit in reference.limits()}

@@ -15,6 +15,7 @@ from tests.services.reaper import reaper
 from ostiary.core.caller import KEEPER
 from ostiary.mail import Mailbox
 from ostiary.registration import Application
+from ostiary.sessions import Grant
 from ostiary.wiring import Ostiary
 
 KILLS = 7
@@ -27,7 +28,7 @@ def house_at(data: Path, url: str) -> Ostiary:
 async def signed_in(data: Path, url: str) -> str:
     """Open the house anew as a restart does, sign in, and return the root secret's text."""
     async with house_at(data, url) as house:
-        assert (await house.login.with_password(KEEPER, "mira", PASSWORD)).refresh_token
+        assert isinstance(await house.login.with_password(KEEPER, "mira", PASSWORD), Grant)
         lines = await house.audit.listed(action="address.claimed")
         assert [line.private for line in lines] == [{"email": "mira@example.org"}]  # what was sealed opens
         assert (await house.audit.verify()).ok

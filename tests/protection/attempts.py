@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode, b64encode
+from hashlib import pbkdf2_hmac
 from typing import Any, Self
 
 import httpx
@@ -29,7 +32,39 @@ def looks(answer: httpx.Response) -> tuple[int, dict[str, Any], list[str]]:
     """Return everything a stranger sees of an answer, but its own id and the time."""
     body = answer.json()
     assert body.pop("request_id") == answer.headers["x-request-id"]
+    if "challenge" in body:
+        body["challenge"] = shape(body["challenge"])
     return answer.status_code, body, sorted(answer.headers)
+
+
+def shape(value: object) -> object:
+    """Return JSON with each text as its length and each number as one: what two challenges have in common."""
+    if isinstance(value, dict):
+        return {name: shape(member) for name, member in value.items()}
+    return len(value) if isinstance(value, str) else type(value).__name__
+
+
+def solved(challenge: dict[str, Any]) -> str:
+    """Return the solution of a challenge, as ALTCHA clients send it; nothing of our own code."""
+    asked = challenge["parameters"]
+    assert asked["algorithm"] == "PBKDF2/SHA-256"
+    nonce, salt = bytes.fromhex(asked["nonce"]), bytes.fromhex(asked["salt"])
+    for counter in range(asked["data"]["tries"]):
+        key = pbkdf2_hmac("sha256", nonce + counter.to_bytes(4, "big"), salt, asked["cost"], asked["keyLength"])
+        if key.hex().startswith(asked["keyPrefix"]):
+            return packed(challenge, {"counter": counter, "derivedKey": key.hex(), "time": 812})
+    raise AssertionError("there is no solution")
+
+
+def packed(challenge: dict[str, Any], solution: dict[str, Any]) -> str:
+    """Return challenge and solution in one text."""
+    return b64encode(json.dumps({"challenge": challenge, "solution": solution}).encode()).decode()
+
+
+def unpacked(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return challenge and solution of such a text, to be bent."""
+    found = json.loads(b64decode(text))
+    return found["challenge"], found["solution"]
 
 
 async def device_cookie(client: httpx.AsyncClient, name: str) -> str:

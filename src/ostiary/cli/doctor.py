@@ -7,14 +7,16 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from ostiary.cli.common import data_option
+from ostiary.cli.findings import PATIENCE_SECONDS, Finding
+from ostiary.cli.proxies import proxy_findings
 from ostiary.core.errors import Misconfigured, Unavailable
 from ostiary.core.outbound import OutboundFailed, OutboundRefused
 from ostiary.passwords.breaches.filter import FilterDamaged
@@ -28,21 +30,11 @@ OWASP_MEMORY_KIB, OWASP_PASSES = 19 * 1024, 2
 SIGNS = {"good": ("✓", "green"), "look": ("!", "yellow"), "bad": ("✗", "red")}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found, and the remedy where there is something to mend."""
-
-    about: str
-    state: Literal["good", "look", "bad"]
-    words: str
-    remedy: str = ""
-
-
 @click.command()
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print findings as JSON Lines.")
 def doctor(data: Path, as_json: bool) -> None:
-    """Check settings, files, database, keys, clock, mail, cookies and TLS, and say what to do.
+    """Check settings, files, database, keys, clock, mail, cookies, TLS and proxies, and say what to do.
 
     Exits with 1 if anything is bad. Changes nothing, sends no letter.
     """
@@ -239,7 +231,7 @@ async def _public(house: Ostiary) -> AsyncIterator[Finding]:
     web = house.settings.web
     started = time.time()
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
             answer = await client.get(f"{web.public_url}/healthz")
             page = await client.get(f"{web.public_url}/auth/sign-in")
     except httpx.HTTPError as failure:
@@ -258,6 +250,8 @@ async def _public(house: Ostiary) -> AsyncIterator[Finding]:
         yield Finding("cookies", "bad", "Cookies do not arrive as they were sent.", remedy)
     else:
         yield Finding("cookies", "good", "Cookies arrive as they were sent.")
+    async for finding in proxy_findings(house):
+        yield finding
 
 
 def _clock(date: str | None, started: float) -> Finding:

@@ -105,6 +105,23 @@ class Macs:
         living = self._ring.living("index", self._clock.now())
         return [self._digest(key, purpose, text) for key in reversed(living)]
 
+    def secret(self, purpose: str, subject: str) -> tuple[str, bytes]:
+        """Return the id of the current key, and the 256-bit secret that it gives for one purpose and subject.
+
+        For proofs in a form that others define; every process derives the same.
+        """
+        key = self._ring.current("mac", self._clock.now())
+        return key.id, self._secret(key, purpose, subject)
+
+    def find_secret(self, purpose: str, subject: str, key_id: str) -> bytes | None:
+        """Return the secret that a key of this id gave for one purpose and subject, or None once it is destroyed."""
+        key = self._ring.find("mac", key_id, self._clock.now())
+        return None if key is None else self._secret(key, purpose, subject)
+
+    def _secret(self, key: Key, purpose: str, subject: str) -> bytes:
+        message = subject.encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key(f"secret {purpose}", key.id, key.material), message, "sha256")
+
     def _digest(self, key: Key, purpose: str, text: str) -> bytes:
         message = text.encode("utf-8", "surrogatepass")
         return hmac.digest(self._key(purpose, key.id, key.material), message, "sha256")
@@ -118,6 +135,12 @@ class Macs:
         if found is None:
             found = self._derived[purpose, key_id] = derived(material, f"mac {purpose}")
         return found
+
+
+def is_proof(shown: str, secret: bytes, message: bytes) -> bool:
+    """Return whether a text is the HMAC-SHA256 of a message in lower-case hexadecimal; takes the same time if not."""
+    expected = hmac.digest(secret, message, "sha256").hex()
+    return hmac.compare_digest(expected.encode(), shown.encode("utf-8", "replace"))
 
 
 def plain_digest(text: str) -> bytes:

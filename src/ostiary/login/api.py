@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.login.service import Login
 from ostiary.passwords import PasswordChangeRequired
+from ostiary.protection import LONGEST_SOLUTION
 from ostiary.sessions import CookieHandover, Grant, Sessions
 from ostiary.sessions.answers import SignedInAnswer
 from ostiary.web.answers import Answer, Done, refusals
@@ -27,6 +28,9 @@ class Credentials(Strict):
     username: Name | None = None
     email: Name | None = None
     login: Name | None = None
+    challenge: str | None = Field(
+        None, max_length=LONGEST_SOLUTION, description="The solution of the challenge that the refusal before carried."
+    )
 
     @model_validator(mode="after")
     def _has_one_name(self) -> Self:
@@ -65,7 +69,8 @@ async def login(
     visit: TheVisit,
 ) -> SignedInAnswer | PasswordChangeAnswer:
     """Sign in by username or proven address, and password."""
-    return _entered(handover, visit, await desk.with_password(caller, credentials.name, credentials.password))
+    entered = await desk.with_password(caller, credentials.name, credentials.password, solution=credentials.challenge)
+    return _entered(handover, visit, entered)
 
 
 @router.post("/password/replace", operation_id="replacePassword", responses=refusals(401, 423, 429, body=True))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from fastapi import Request, Response
 
+from ostiary.core.clock import Millis, moment
 from ostiary.core.errors import Problem
 from ostiary.login.service import Login
 from ostiary.passwords import PasswordChangeRequired, TicketSpent
@@ -17,6 +21,33 @@ from ostiary.web.render import Form
 
 router = page_router()
 HOME = f"{PAGE_PREFIX}/account"
+
+
+TRIED_TOO_OFTEN = "Too many wrong passwords were tried for this name."
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the page's script may do instead of being refused, and what there is without it.
+
+    Attributes:
+        challenge: As JSON, for the script.
+        seconds: How long it can be answered.
+        until: When the name opens by itself.
+    """
+
+    challenge: str
+    seconds: int
+    until: datetime
+
+    @classmethod
+    def of(cls, problem: Problem, now: Millis) -> Work | None:
+        """Return the work that a refusal offers, or None."""
+        challenge = problem.extra.get("challenge")
+        if not isinstance(challenge, dict):
+            return None
+        seconds = challenge["parameters"]["expiresAt"] - now // 1000
+        return cls(msgspec.json.encode(challenge).decode(), seconds, moment(now + (problem.retry_after or 0) * 1000))
 
 
 @router.get("/sign-in")
@@ -36,13 +67,18 @@ async def sign_in(
     visit: TheVisit,
 ) -> Response:
     """Sign in, and go where the visitor was heading."""
-    filled = await fields(request, "login", "password", "next")
+    filled = await fields(request, "login", "password", "next", "challenge")
     following = own_path(filled["next"], HOME)
     try:
-        entered = await desk.with_password(caller, filled["login"], filled["password"])
+        entered = await desk.with_password(
+            caller, filled["login"], filled["password"], solution=filled["challenge"] or None
+        )
     except Problem as problem:
         form = refused(problem, {"login": filled["login"]})
-        return page(request, "sign_in.html", refusal=problem, form=form, next=following, reason=None)
+        work = Work.of(problem, desk.database.clock.now())
+        if work is not None:
+            form = replace(form, problem=TRIED_TOO_OFTEN)
+        return page(request, "sign_in.html", refusal=problem, form=form, next=following, reason=None, work=work)
     if isinstance(entered, PasswordChangeRequired):
         return _new_password(request, entered.ticket, filled["login"], following)
     handover.give(visit, entered)

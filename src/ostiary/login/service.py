@@ -57,7 +57,7 @@ class Login:
     alerts: Alerts
 
     async def with_password(
-        self, caller: Caller, login: str, password: str, *, proven: bool = False
+        self, caller: Caller, login: str, password: str, *, solution: str | None = None
     ) -> Grant | PasswordChangeRequired:
         """Sign a device in by name or proven address, and password.
 
@@ -67,7 +67,7 @@ class Login:
             caller: Who asks; `device_id` if their browser is known.
             login: A username or a proven address, in any spelling.
             password: As typed.
-            proven: Whether a proof of work for this login was brought, and used up.
+            solution: Of the challenge that an earlier refusal carried (R12).
 
         Raises:
             WrongPassword: The pair opens no account, or policy refuses this sign-in.
@@ -80,7 +80,7 @@ class Login:
         account_id, known = await self._named(caller, login)
         attempt = await self.protection.admit_login(
             caller, folded(login), account_id, known_device=known, sprayed=self.attacks.is_sprayed(password),
-            proven=proven,
+            solution=solution,
         )  # fmt: skip
         # Asked and judged for every attempt, so that no refusal is told by the time that it took.
         must_change = await self.passwords.must_change(password)

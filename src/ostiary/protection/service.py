@@ -20,6 +20,7 @@ from ostiary.core.limits import (
 )
 from ostiary.protection import queries
 from ostiary.protection.attempt import Attempt
+from ostiary.protection.challenges import Challenges
 from ostiary.protection.errors import AddressBlocked, Locked, ProofOfWorkNeeded
 from ostiary.protection.limits import Limits
 from ostiary.web.address import counted
@@ -44,6 +45,7 @@ class Protection:
         self._blocks = blocks
         self._settings = settings
         self.limits = Limits.of(settings)
+        self.challenges = Challenges(limiter, macs, database.clock, settings.challenge)
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
         # What must outlive a restart of Valkey or of this process counts in the database, wherever the rest does.
         self._durable = limiter if isinstance(limiter, DatabaseLimiter) else DatabaseLimiter(database)
@@ -52,7 +54,7 @@ class Protection:
 
     async def admit_login(
         self, caller: Caller, name: str, account_id: str | None, *, known_device: bool, sprayed: bool = False,
-        proven: bool = False,
+        solution: str | None = None,
     ) -> Attempt:  # fmt: skip
         """Spend for a login attempt before its password is looked at.
 
@@ -71,7 +73,7 @@ class Protection:
             account_id: Whom it names, or None.
             known_device: Whether the caller's device is known to it.
             sprayed: Whether the password is one that is being tried for many names.
-            proven: Whether the caller brought a proof of work for this name, used up by now.
+            solution: Of the challenge that an earlier refusal carried.
 
         Raises:
             AddressBlocked: The address is blocked to strangers.
@@ -81,70 +83,73 @@ class Protection:
         """
         if known_device and account_id and caller.device_id:
             return await self._admit_known(caller, name, account_id)
-        await self._admit_stranger(caller, account_id, owes_proof=sprayed and not proven, proven=proven)
-        return await self._admit_attempt(caller, name, account_id, proven=proven)
-
-    async def _admit_known(self, caller: Caller, name: str, account_id: str) -> Attempt:
-        own = Spend(self.limits.by_device, self._digest(f"{account_id} {caller.device_id}"))
-        (count,) = await self._limiter.spend(own)
-        await self._refuse_locked(caller, account_id, own.limit, count)
-        return Attempt(
-            name, account_id, is_known_device=True, may_check=True, locks=False, is_first=False, failures=0,
-            forgotten=(own,), given_back=(), is_last_of_hour=False,
-        )  # fmt: skip
-
-    async def _admit_stranger(self, caller: Caller, account_id: str | None, *, owes_proof: bool, proven: bool) -> None:
         await self._blocks.ensure_fresh()
         try:
             self._blocks.refuse(caller.address, "strangers")
         except AddressBlocked as refusal:
             await self._refuse(caller, account_id, refusal)
-        if owes_proof or (not proven and self._blocks.is_on_guard(caller.address)):
-            await self._refuse(caller, account_id, ProofOfWorkNeeded(retry_after=1))
+        is_proven = solution is not None and await self.challenges.spend(solution, _subject(name))
+        owes_proof = (sprayed or self._blocks.is_on_guard(caller.address)) and self.challenges.are_offered
+        if owes_proof and not is_proven:
+            offer: dict[str, object] = {"challenge": self.challenges.issue(_subject(name))}
+            await self._refuse(caller, account_id, ProofOfWorkNeeded(retry_after=1, extra=offer))
+        return await self._admit_stranger(caller, name, account_id, is_proven=is_proven)
 
-    async def _admit_attempt(self, caller: Caller, name: str, account_id: str | None, *, proven: bool) -> Attempt:
+    async def _admit_known(self, caller: Caller, name: str, account_id: str) -> Attempt:
+        own = Spend(self.limits.by_device, self._digest(f"{account_id} {caller.device_id}"))
+        (count,) = await self._limiter.spend(own)
+        if refusal := self._refusal(own.limit, count, {}):
+            await self._refuse(caller, account_id, refusal)
+        return Attempt(
+            name, account_id, is_known_device=True, may_check=True, locks=False, is_first=False, failures=0,
+            forgotten=(own,), given_back=(), is_last_of_hour=False,
+        )  # fmt: skip
+
+    async def _admit_stranger(self, caller: Caller, name: str, account_id: str | None, *, is_proven: bool) -> Attempt:
         limits = self.limits
         # Two names of one account share a budget; a name of nobody has one that looks the same.
-        owner = self._digest(account_id or f"nobody {name}")
-        named = Spend(limits.proven, self._digest(f"proven {name}")) if proven else Spend(
-            limits.by_name, self._digest(name)
-        )  # fmt: skip
-        own = Spend(limits.proven if proven else limits.by_account, owner)
+        by_name = Spend(limits.by_name, self._digest(name))
+        by_owner = Spend(limits.by_account, self._digest(account_id or f"nobody {name}"))
+        named, own = by_name, by_owner
+        if is_proven:
+            named, own = (Spend(limits.proven, spend.digest) for spend in (by_name, by_owner))
         total = self._in_all(name, account_id)
         addresses = self._addresses(caller)
         counts = await self._spend(named, own, total, *addresses)
+        refusal = self._refusal(named.limit, counts[named], {spend.limit: counts[spend] for spend in addresses}, name)
         has_own = counts[own].spent <= own.limit.number
-        try:
-            await self._refuse_locked(caller, account_id, named.limit, counts[named], address=(addresses, counts))
-        except Problem:
+        if refusal or not has_own:
             # Of the hundred only what is checked counts: knocking at a locked door must not shut it for good.
             await self._durable.give_back(total)
-            raise
-        if not has_own:
-            await self._durable.give_back(total)
+        if refusal:
+            await self._refuse(caller, account_id, refusal)
         return Attempt(
             name, account_id, is_known_device=False,
             may_check=has_own and counts[total].spent <= total.limit.number,
-            locks=named.limit is limits.by_name and counts[named].spent == named.limit.number,
-            is_first=counts[named].spent == 1,
+            locks=not is_proven and counts[named].spent == named.limit.number,
+            is_first=not is_proven and counts[named].spent == 1,
             failures=counts[total].spent - 1,
-            forgotten=(named, own, total), given_back=addresses,
+            forgotten=tuple({by_name, by_owner, named, own, total}), given_back=addresses,
             is_last_of_hour=any(counts[s].spent == s.limit.number for s in addresses if s.limit is limits.by_hour),
         )  # fmt: skip
 
-    async def _refuse_locked(
-        self, caller: Caller, account_id: str | None, limit: Limit, count: Count,
-        address: tuple[tuple[Spend, ...], dict[Spend, Count]] = ((), {}),
-    ) -> None:  # fmt: skip
-        """Refuse what is past its number: by the address first, then by the name."""
+    def _refusal(self, limit: Limit, count: Count, by_address: dict[Limit, Count], name: str = "") -> Problem | None:
+        """Return what refuses an attempt that is past a number: the address's first, then the name's; or None.
+
+        Where nothing but the name's lock is in the way, a challenge is offered with it.
+        """
+        over = [(of, its) for of, its in by_address.items() if its.spent > of.number]
         if count.spent > limit.number + 1:
-            await self._refuse(caller, account_id, Locked(retry_after=self._wait(count)))
-        addresses, counts = address
-        for spend in addresses:
-            if counts[spend].spent > spend.limit.number:
-                await self._refuse(caller, account_id, self._reached(spend.limit, counts[spend]))
-        if count.spent > limit.number:
-            await self._refuse(caller, account_id, self._reached(limit, count))
+            refusal: Problem = Locked(retry_after=self._wait(count))
+        elif over:
+            refusal = self._reached(*over[0])
+        elif count.spent > limit.number:
+            refusal = self._reached(limit, count)
+        else:
+            return None
+        if limit is self.limits.by_name and not over and self.challenges.are_offered:
+            refusal.extra = {"challenge": self.challenges.issue(_subject(name))}
+        return refusal
 
     async def login_succeeded(self, attempt: Attempt) -> None:
         """Forget the failures of this name or device, and give back what the address spent."""
@@ -275,8 +280,7 @@ class Protection:
         owner = self._digest(account_id)
         spends = [Spend(self.limits.by_account, owner), Spend(self.limits.proven, owner)]
         for name in names:
-            spends.append(Spend(self.limits.by_name, self._digest(name)))
-            spends.append(Spend(self.limits.proven, self._digest(f"proven {name}")))
+            spends += [Spend(limit, self._digest(name)) for limit in (self.limits.by_name, self.limits.proven)]
         await self._limiter.forget(*spends)
         await self._durable.forget(self._in_all("", account_id))
 
@@ -357,3 +361,8 @@ class Protection:
 
     def _digest(self, text: str) -> bytes:
         return self._macs.digest("counter", text)
+
+
+def _subject(name: str) -> str:
+    """Return what a challenge for a name is good for."""
+    return f"login {name}"

@@ -9,6 +9,24 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
+class ChallengeSettings(BaseModel):
+    """Work that a stranger's browser may do instead of being refused (R12)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    when: Literal["under-attack", "off"] = Field(
+        "under-attack", description="Offer it where a name is shut to strangers, or never."
+    )
+    difficulty: int = Field(
+        2000, ge=1, le=1_000_000,
+        description="Tries that a solution takes on average, each of 500 rounds of PBKDF2-SHA256.",
+    )  # fmt: skip
+    lifetime: timedelta = Field(
+        timedelta(minutes=5), ge=timedelta(seconds=30), le=timedelta(hours=1),
+        description="How long a challenge can be answered.",
+    )  # fmt: skip
+
+
 class ProtectionSettings(BaseModel):
     """How often what may be tried (R10, R11)."""
 
@@ -65,6 +83,9 @@ class ProtectionSettings(BaseModel):
     )
     csp_reports_per_minute_in_all: int = Field(300, ge=1, description="The same from everybody, for each process.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
+    challenge: ChallengeSettings = Field(
+        default_factory=ChallengeSettings, description="Work instead of refusal, for strangers at a locked name."
+    )
 
     @field_validator("never_blocked")
     @classmethod

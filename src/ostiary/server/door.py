@@ -49,6 +49,8 @@ class Breadth:
         await app(scope, receive, send)
 
     def _build(self) -> App:
+        import altcha  # noqa: F401, PLC0415 - so that the first refusal does not wait for it
+
         from ostiary.accounts import describe_agent  # noqa: PLC0415
         from ostiary.server.app import build  # noqa: PLC0415
 
@@ -88,4 +90,5 @@ def open_door(house: Ostiary) -> tuple[Gate, Breadth]:
     breadth = Breadth(house)
     admissions = dict.fromkeys(COSTLY, Turnstile(house).admitted)
     watch = Watch(house.traffic, house.blocks, house.guard)
-    return Gate(breadth, lanes_of(house), house.settings.web, admissions, watch), breadth
+    gate = Gate(breadth, lanes_of(house), house.settings.web, admissions, watch, house.addresses, house.probe)
+    return gate, breadth

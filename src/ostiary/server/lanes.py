@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from ostiary.wiring import Ostiary
 
 
+UNKNOWN_ADDRESSES = (
+    b'{"status":"ready","warning":"A proxy forwards requests but is not in web.trusted_proxies: see the log."}'
+)
+
+
 def lanes_of(house: Ostiary) -> list[Lane]:
     """Return every path of the fast lane."""
     room = SessionLane(
@@ -30,10 +35,13 @@ def _health(house: Ostiary) -> list[Lane]:
     async def readyz(_: Visit, __: Receive) -> bytes:
         if not await house.is_ready():
             raise Unavailable
+        if house.addresses.are_unknown:
+            return UNKNOWN_ADDRESSES
         return b'{"status":"ready"}'
 
     def operation(name: str, summary: str) -> dict[str, Any]:
-        schema = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
+        members = {"status": {"type": "string"}, "warning": {"type": "string"}}
+        schema = {"type": "object", "properties": members, "required": ["status"]}
         answers = {"200": {"description": "Yes.", "content": {"application/json": {"schema": schema}}}}
         refused = {str(status): answer for status, answer in refusals().items()}
         return {"operationId": name, "summary": summary, "tags": ["health"], "responses": answers | refused}

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from ostiary.core.errors import Problem
 from ostiary.web.address import ClientAddress
 from ostiary.web.headers import Header, api_policy, common_headers
+from ostiary.web.probe import HEADER as PROBE
 from ostiary.web.problems import BodyTooLarge, HeadersTooLarge, InternalFault, NotFound, send_problem
 from ostiary.web.strict_json import MalformedJSON
 from ostiary.web.visit import App, Message, Receive, Scope, Send, Visit
 
 if TYPE_CHECKING:
     from ostiary.web.lane import Lane
+    from ostiary.web.probe import Probe
     from ostiary.web.settings import WebSettings
     from ostiary.web.watch import Watch
 
@@ -47,6 +49,8 @@ class Gate:
         admissions: What costly requests enter first, by method and path; it
             may raise TooBusy before anything is done for them (D7).
         watch: Counts requests and turns blocked addresses away.
+        addresses: Finds the client's address; without one, by the settings.
+        probe: Answers the keeper's own doctor.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class Gate:
         settings: WebSettings,
         admissions: Mapping[tuple[str, str], Admission] = NONE,
         watch: Watch | None = None,
+        addresses: ClientAddress | None = None,
+        probe: Probe | None = None,
     ) -> None:
         self._app = app
         self._admissions = admissions
@@ -65,7 +71,8 @@ class Gate:
         for method, path in self._fast_lane:
             self._lane_methods.setdefault(path, set()).add(method)
         self._settings = settings
-        self._addresses = ClientAddress(settings.trusted_proxies, settings.forwarding_header)
+        self._addresses = addresses or ClientAddress(settings.trusted_proxies, settings.forwarding_header)
+        self._probe = probe
         self._common = common_headers(settings)
         self._policy = api_policy(settings)
         self._cors = frozenset(origin.encode() for origin in settings.cors_origins)
@@ -106,6 +113,9 @@ class Gate:
         if lane is not None:  # the very bytes of the table: nothing to normalise
             await self._answer_at_once(lane, visit, receive, send)
             return
+        if PROBE in visit.headers and self._probe and (seen := self._probe.answer(scope, visit)):
+            await self._answer_probe(seen, dressed)
+            return
         self._normalise(scope, visit)
         if self._is_plain_page(scope, visit):
             await self._to_https(scope, visit, dressed)
@@ -130,6 +140,11 @@ class Gate:
         headers = [JSON, (b"cache-control", lane.cache_control), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def _answer_probe(self, seen: bytes, send: Send) -> None:
+        headers = [JSON, (b"content-length", b"%d" % len(seen))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": seen})
 
     async def _answer_at_once(self, lane: Lane, visit: Visit, receive: Receive, send: Send) -> None:
         """As `_answer`, dressed already: of what such an answer wears almost all is known beforehand."""

@@ -12,7 +12,7 @@ from ostiary.client.identity import Identity
 from ostiary.core.caller import Caller
 from ostiary.core.errors import Problem, Unavailable
 from ostiary.core.limits import Count, Limit, seconds_until, told
-from ostiary.web.address import ClientAddress, counted
+from ostiary.web.address import counted
 from ostiary.web.csrf import ForeignOrigin
 from ostiary.web.problems import body_and_headers
 from ostiary.web.standing import NotPermitted, require_recent
@@ -21,6 +21,7 @@ from ostiary.web.visit import Visit
 if TYPE_CHECKING:
     from ostiary.client import AccessClaims
     from ostiary.core.clock import Clock
+    from ostiary.web.address import ClientAddress
     from ostiary.web.cookies import Cookies
     from ostiary.web.csrf import Csrf
     from ostiary.web.settings import WebSettings
@@ -97,14 +98,21 @@ class Reception:
     refusals: type[Exception] = Problem
 
     def __init__(
-        self, guard: Guard, csrf: Csrf, cookies: Cookies, clock: Clock, settings: WebSettings, spend: Spend
+        self,
+        guard: Guard,
+        csrf: Csrf,
+        cookies: Cookies,
+        clock: Clock,
+        settings: WebSettings,
+        addresses: ClientAddress,
+        spend: Spend,
     ) -> None:
         self._guard = guard
         self._spend = spend
         self._csrf = csrf
         self._clock = clock
         self._settings = settings
-        self._addresses = ClientAddress(settings.trusted_proxies, settings.forwarding_header)
+        self._addresses = addresses
         self._has_hinted = False
         self.access_cookie = cookies.name("access")
 

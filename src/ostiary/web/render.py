@@ -70,7 +70,7 @@ class Renderer:
         """Return the page as text.
 
         What most pages do not use may be left out: `account`, `flash`, `form`, `reason`, `next`, `detail`,
-        `advice` and `request_id`. Everything else that a template names must be given.
+        `advice`, `request_id` and `work`. Everything else that a template names must be given.
 
         Args:
             template: Name below `templates/`, such as `sign_in.html`.
@@ -90,6 +90,7 @@ class Renderer:
             "detail": None,
             "advice": None,
             "request_id": None,
+            "work": None,
         }
         return self._environment.get_template(template).render(left_out | context, nonce=nonce)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ostiary.login.pages import Work
 from ostiary.web.render import Form
 
 NONCE = "c2FtcGxlLW5vbmNl"
@@ -70,6 +72,20 @@ SESSIONS = [
     ),
     Session("s3", "Chrome on Windows", None, "198.51.100.7", THEN - timedelta(days=3), THEN - timedelta(days=2)),
 ]
+EASY_CHALLENGE = {
+    "parameters": {
+        "algorithm": "PBKDF2/SHA-256",
+        "cost": 500,
+        "keyLength": 32,
+        "keyPrefix": "ca02a17c89661ace3c1c108a92f86a6a",
+        "nonce": "a11950f74df9bab3b63ffc8ea107a9bc",
+        "salt": "4a185ffe8335ba7b954d58cb4f37f615",
+        "keySignature": "ed" * 32,
+        "expiresAt": 1795349017,
+        "data": {"key": "k1", "tries": 40},
+    },
+    "signature": "a8" * 32,
+}
 LETTERS = [
     Letter(
         "l1", MIRA.email, "Confirm your address for Ostiary", THEN, "Hello mira,\n\nhttps://id.example.org/c?t=a&b=1.\n"
@@ -84,6 +100,9 @@ REFUSED = Form(
         "password": ["It holds your username.", "It is on the list of common passwords."],
     },
 )
+
+
+WORK = Work(json.dumps(EASY_CHALLENGE), 300, THEN + timedelta(minutes=30))
 
 
 def samples() -> list[Sample]:
@@ -109,6 +128,14 @@ def samples() -> list[Sample]:
         ("register", "register.html", {}),
         ("register-refused", "register.html", {"form": REFUSED}),
         ("check-mail", "check_mail.html", {"email": MIRA.email, "account": NEW}),
+        (
+            "sign-in-work",
+            "sign_in.html",
+            {
+                "form": Form({"login": "mira"}, {}, "Too many wrong passwords were tried for this name."),
+                "work": WORK,
+            },
+        ),
         ("confirm", "confirm.html", {"token": "t0k", "claim": MIRA}),
         ("confirm-too-late", "confirm.html", {"token": "t0k", "claim": None}),
         ("confirmed", "confirmed.html", {"account": MIRA}),
