@@ -1,0 +1,136 @@
+"""What a verdict does at the front desk: letters, the second proof by mail, refusals that look like any other (R13)."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from tests.contract.browser import Browser
+from tests.house import API, PASSWORD, OpenHouse, client_of, letter_to, register, token_in
+from tests.protection.attempts import WRONG, attempt, device_cookie, looks
+from tests.recovery.steps import unlock_token
+
+from ostiary.core.clock import ManualClock
+from ostiary.risk import Records, replay
+from ostiary.wiring import Ostiary
+
+HOME, ABROAD = "203.0.113.7", "198.51.100.80"
+CAREFUL = {"weights": {"new_device": 60}}
+CLOSED = {"weights": {"new_device": 200}}
+
+
+async def proven(house: Ostiary, client: httpx.AsyncClient, name: str = "mira") -> str:
+    """Register somebody whose address is proven; return the device cookie of their browser."""
+    await register(client, name)
+    token = token_in(await letter_to(house, f"{name}@example.org"))
+    assert (await client.post(f"{API}/email/verify", json={"token": token})).status_code == 200
+    return await device_cookie(client, name)
+
+
+async def sent(house: Ostiary, about: str) -> list[str]:
+    await house.outbox.drain()
+    return [letter.to for letter in house.post.letters if about in letter.subject]  # type: ignore[attr-defined]
+
+
+async def test_a_new_browser_is_let_in_and_its_owner_told(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    known = await proven(house, outside)
+    before = len(await sent(house, "New sign-in"))
+
+    assert (await attempt(outside, "mira", PASSWORD, cookie=known)).status_code == 200
+    assert len(await sent(house, "New sign-in")) == before
+    assert (await attempt(outside, "mira", PASSWORD)).status_code == 200
+    assert len(await sent(house, "New sign-in")) == before + 1
+
+
+async def test_an_address_that_is_not_proven_is_told_nothing(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    await register(outside)
+
+    assert (await attempt(outside, "mira", PASSWORD)).status_code == 200
+    assert await sent(house, "New sign-in") == []
+
+
+async def test_where_policy_wants_a_second_proof_the_link_in_the_letter_is_one(
+    open_house: OpenHouse, clock: ManualClock
+) -> None:
+    house = await open_house(work=False)
+    async with client_of(house, HOME) as owner:
+        await proven(house, owner)
+    careful = await open_house(work=False, risk=CAREFUL)
+    async with client_of(careful, ABROAD) as client:
+        assert (await attempt(client, "mira", PASSWORD)).status_code == 401
+        letter = await letter_to(careful, "mira@example.org", "refused a sign-in")
+        browser = Browser(client)
+        answer = await browser.submit("/auth/unlock", at="/auth/unlock", token=unlock_token(letter))
+        assert answer.status_code == 200
+
+        device = next(text for text in answer.headers.get_list("set-cookie") if "device=" in text).partition(";")[0]
+        client.cookies.clear()
+        assert (await attempt(client, "mira", PASSWORD, cookie=device)).status_code == 200
+        assert (await attempt(client, "mira", PASSWORD)).status_code == 401, "another browser is still a stranger"
+
+
+@pytest.mark.parametrize("policy", [CAREFUL, CLOSED])
+async def test_a_refused_right_password_looks_like_a_wrong_one(
+    open_house: OpenHouse, policy: dict[str, object]
+) -> None:
+    house = await open_house(work=False)
+    async with client_of(house, HOME) as owner:
+        await proven(house, owner)
+    careful = await open_house(work=False, risk=policy)
+
+    async with client_of(careful, ABROAD) as client:
+        assert looks(await attempt(client, "mira", PASSWORD)) == looks(await attempt(client, "mira", WRONG))
+
+
+async def test_a_denied_sign_in_alerts_the_keeper_and_counts_as_a_failure(open_house: OpenHouse) -> None:
+    house = await open_house(work=False)
+    async with client_of(house, HOME) as owner:
+        known = await proven(house, owner)
+        careful = await open_house(work=False, risk=CLOSED)
+        async with client_of(careful, ABROAD) as client:
+            found = [(await attempt(client, "mira", PASSWORD)).status_code for _ in range(7)]
+
+        assert found == [401] * 5 + [429, 423]
+        assert [alert.kind for alert in await careful.alerts.listed()] == ["sign_in_denied"]
+        assert (await attempt(owner, "mira", PASSWORD, cookie=known)).status_code == 200
+
+
+async def test_after_ten_failures_the_account_is_under_review_and_judged_by_that(
+    house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    await proven(house, outside)
+    for number in range(10):
+        async with client_of(house, f"198.51.100.{number}") as stranger:
+            assert (await attempt(stranger, "mira")).status_code == 401
+        if number == 4:
+            clock.advance(minutes=61)
+
+    assert "account_under_review" in [alert.kind for alert in await house.alerts.listed()]
+    clock.advance(minutes=61)
+    await attempt(outside, "mira", PASSWORD)
+    (line,) = await house.audit.listed(most=1, action="login.*")
+    assert "account.under_review" in line.details["risk"]["reasons"]
+
+
+async def test_a_lock_writes_to_its_owner_once(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    await proven(house, outside)
+    for number in range(20):
+        async with client_of(house, f"198.51.100.{number}") as stranger:
+            await attempt(stranger, "mira")
+            await attempt(stranger, "nobody")
+
+    assert await sent(house, "Wrong passwords") == ["mira@example.org"]
+
+
+async def test_what_was_judged_at_the_desk_is_judged_the_same_again(open_house: OpenHouse, clock: ManualClock) -> None:
+    house = await open_house(work=False)
+    async with client_of(house, HOME) as owner:
+        known = await proven(house, owner)
+        for day in range(12):
+            clock.advance(hours=23)
+            headers = {"cookie": known} if day % 3 else {}
+            await attempt(owner, "mira", PASSWORD, **headers)
+
+    outcome = await replay(Records(house.audit), house.risk.policy)
+
+    assert outcome.signins == 13
+    assert not outcome.examples
