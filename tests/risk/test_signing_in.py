@@ -59,7 +59,8 @@ async def test_where_policy_wants_a_second_proof_the_link_in_the_letter_is_one(
         assert (await attempt(client, "mira", PASSWORD)).status_code == 401
         letter = await letter_to(careful, "mira@example.org", "refused a sign-in")
         browser = Browser(client)
-        answer = await browser.submit("/auth/unlock", at="/auth/unlock", token=unlock_token(letter))
+        token = unlock_token(letter)
+        answer = await browser.submit("/auth/unlock", at=f"/auth/unlock?token={token}", token=token)
         assert answer.status_code == 200
 
         device = next(text for text in answer.headers.get_list("set-cookie") if "device=" in text).partition(";")[0]
