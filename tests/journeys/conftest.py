@@ -39,7 +39,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         server.wait_until_ready()
         yield server
         said = [line for line in server.output.splitlines() if line.startswith(("ERROR", "Traceback"))]
-        assert said == []
+        assert [line for line in said if not line.startswith("ERROR ostiary.alerts: alert ")] == []
     finally:
         server.close()
 

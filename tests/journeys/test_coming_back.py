@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from tests.house import CHEAP_HASHING
 from tests.journeys.people import (
     API,
     NEW_PASSWORD,
@@ -23,12 +20,8 @@ from tests.journeys.people import (
     violations,
 )
 
-from ostiary.accounts import tell_of_lock
-from ostiary.wiring import Ostiary
-
 if TYPE_CHECKING:
     from tests.journeys.conftest import OpenDevice
-    from tests.services.server_process import ServerProcess
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -152,7 +145,6 @@ def test_an_owner_whom_strangers_locked_out_comes_in_by_mail(open_device: OpenDe
     name = settle(stranger)
     stranger.context.clear_cookies()
     assert [knock(stranger, name, WRONG) for _ in range(7)][-1] == 423
-    _tell_of_lock(stranger.house, name)
 
     page = phone.page
     page.goto(link_in(letter_to(phone.house, name, "Wrong passwords"), "unlock"))
@@ -163,17 +155,3 @@ def test_an_owner_whom_strangers_locked_out_comes_in_by_mail(open_device: OpenDe
     expect(page.get_by_role("heading", level=1)).to_have_text("This browser may sign in")
     page.get_by_role("link", name="Sign in").click()
     phone.sign_in(name)
-
-
-def _tell_of_lock(house: ServerProcess, name: str) -> None:
-    """Say that an account was just locked, as the lockout does: in a unit on the server's own database."""
-
-    async def tell() -> None:
-        beside = Ostiary.at(house.data, hashing=CHEAP_HASHING, web={"public_url": house.url})
-        await beside.open(work=False)
-        async with beside.database.unit() as unit:
-            tell_of_lock(unit, await beside.accounts.find_by_login(unit, name) or "")
-        await beside.close()
-
-    with ThreadPoolExecutor(1) as aside:  # this thread has the browser's loop
-        aside.submit(lambda: asyncio.run(tell())).result()

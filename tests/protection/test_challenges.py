@@ -316,7 +316,7 @@ class TestAtTheDoor:
         assert not any("challenge" in answer.json() for answer in found)
         assert await statuses(outside, "x", WRONG) == [429]
         refused = await self.locked(house, "mira", tries=1)
-        assert await self.with_work(house, "mira", WRONG, solved(refused["challenge"]), "203.0.113.7") == 423
+        assert await self.with_work(house, "mira", WRONG, solved(refused["challenge"]), "203.0.113.7") == 429
 
     async def test_a_known_device_that_locked_itself_gets_none(
         self, house: Ostiary, outside: httpx.AsyncClient

@@ -52,7 +52,7 @@ def rotate(data: Path, purpose: tuple[str, ...]) -> None:
     run_with_house(data, errand)
 
 
-@key.command()
+@key.command(context_settings={"ignore_unknown_options": True})  # an id may begin with a dash
 @data_option
 @click.argument("key_id")
 @click.confirmation_option(prompt="What this key made proves nothing any more from now on. Kill it?")

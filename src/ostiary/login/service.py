@@ -152,7 +152,7 @@ class Login:
             if not account.is_alive:
                 unit.note("login.refused", account.id, reason=account.status)
                 return None
-            if self._is_refused(attempt, shown.risk):
+            if self._is_refused(attempt, account, shown.risk):
                 await self._note_refusal(unit, account, shown.risk)
                 return None
             if shown.must_change:
@@ -176,13 +176,16 @@ class Login:
             )  # fmt: skip
         return self.sessions.grant(account, session)
 
-    def _is_refused(self, attempt: Attempt, risk: Assessment) -> bool:
+    def _is_refused(self, attempt: Attempt, account: Account, risk: Assessment) -> bool:
         """Return whether policy lets this right password not pass by itself.
 
         A challenge is a second proof; whoever has none proves it by the link in the letter. A browser that was
-        signed in before is one already.
+        signed in before is one already. Without a proven address there is nobody to write to: strangers who fail
+        often enough could then shut the owner out for good, which no policy wants (D5).
         """
-        return risk.action == "deny" or (risk.action == "challenge" and not attempt.is_known_device)
+        if risk.action == "challenge":
+            return account.email_verified and not attempt.is_known_device
+        return risk.action == "deny"
 
     async def _note_failure(self, unit: Unit, attempt: Attempt) -> None:
         unit.note("login.failed", attempt.account_id)
