@@ -18,7 +18,7 @@ from ostiary.registration import Application
 from ostiary.sessions import Grant
 from ostiary.wiring import Ostiary
 
-KILLS = 7
+KILLS = 4
 
 
 def house_at(data: Path, url: str) -> Ostiary:

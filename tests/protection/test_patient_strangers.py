@@ -15,7 +15,7 @@ from ostiary.core.clock import ManualClock
 from ostiary.wiring import Ostiary
 
 ADDRESSES = 1_000
-ATTEMPTS = int(os.environ.get("OSTIARY_TEST_STRANGERS", "2000"))
+ATTEMPTS = int(os.environ.get("OSTIARY_TEST_STRANGERS", "1200"))
 """The large proof: `OSTIARY_TEST_STRANGERS=10000 pytest tests/protection/test_patient_strangers.py -k thousand`."""
 
 
