@@ -207,7 +207,10 @@ async def test_asking_for_a_letter_to_a_known_address(
         turns = itertools.cycle(addresses)
 
         async def ask() -> httpx.Response:
-            return await outside.post(f"{API}/password-reset/request", json={"email": next(turns)})
+            answer = await outside.post(f"{API}/password-reset/request", json={"email": next(turns)})
+            assert answer.status_code == 200
+            said = {**answer.json(), "request_id": answer.headers["x-request-id"]}
+            return httpx.Response(answer.status_code, json=said, headers={"x-request-id": said["request_id"]})
 
         return ask
 

@@ -81,6 +81,11 @@ class Blocks:
         """Whether the list has changed since it was read."""
         return self._heard != self._loaded
 
+    @property
+    def are_any(self) -> bool:
+        """Whether any network is shut out, from whatever."""
+        return bool(self._exact or self._wide)
+
     async def load(self) -> None:
         """Read the list; it stays stale for everybody until that has succeeded."""
         heard = self._heard
@@ -119,7 +124,7 @@ class Blocks:
 
         An address that nobody knows is in no network.
         """
-        if not self._exact and not self._wide:
+        if not self.are_any:
             return None
         found = parsed(address) if address else None
         if found is None:

@@ -64,6 +64,7 @@ def canonical(text: str) -> str | None:
     return str(address) if address else None
 
 
+@lru_cache(maxsize=4096)
 def counted(text: str) -> str:
     """Return what limits count under: an IPv4 address, or an IPv6 network of 64 bits."""
     address = parsed(text)

@@ -94,7 +94,7 @@ class Gate:
         sent = self._dressed(visit, send)
         try:
             self._bound(scope, visit)
-            if self._watch is not None:
+            if self._watch is not None and not self._watch.passes(visit):
                 await self._watch.admit(visit)
             await self._serve(scope, visit, receive, sent, send)
         except Problem as problem:

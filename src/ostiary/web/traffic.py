@@ -64,6 +64,10 @@ class Meter:
         """Return whether the next one would be too many."""
         return self._counts.get(key, 0) >= self._allowed and self._clock.now() < self._closes_at
 
+    def is_idle(self) -> bool:
+        """Return whether nothing at all is counted."""
+        return not self._counts
+
     def _count(self, key: str, now: Millis) -> int:
         counts = self._counts
         if now >= self._closes_at:
@@ -113,4 +117,6 @@ class Traffic:
 
     def is_spent(self, visit: Visit) -> bool:
         """Return whether this address may show credentials only that prove something."""
-        return visit.address is not None and self._anonymous.is_spent(counted(visit.address))
+        if visit.address is None or self._anonymous.is_idle():
+            return False
+        return self._anonymous.is_spent(counted(visit.address))

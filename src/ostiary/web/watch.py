@@ -19,11 +19,17 @@ PROVES_ITSELF = frozenset({"/api/v1/auth/refresh"})
 """Its token is a credential of its own: a noisy neighbour behind the same address must not sign others out."""
 
 
+HOT = frozenset({"/api/v1/auth/me"})
+"""What applications ask for each of their own requests."""
+
+
 class Blocks(Protocol):
     """Which networks are shut out; the protection's room keeps the real ones."""
 
     @property
     def is_stale(self) -> bool: ...  # noqa: D102
+    @property
+    def are_any(self) -> bool: ...  # noqa: D102
     async def load(self) -> None: ...  # noqa: D102
     def refuse(self, address: str | None, bars: Literal["everything", "strangers", "unproven"]) -> None: ...  # noqa: D102
 
@@ -42,6 +48,15 @@ class Watch:
     traffic: Traffic
     blocks: Blocks
     credentials: Credentials
+
+    def passes(self, visit: Visit) -> bool:
+        """Return whether a request of the hot path may go on at once; what is not so plain wants `admit`."""
+        if visit.path not in HOT or self.blocks.is_stale or self.blocks.are_any or self.traffic.is_spent(visit):
+            return False
+        if not self.credentials.shows_credential(visit):
+            return False
+        visit.traffic = self.traffic
+        return True
 
     async def admit(self, visit: Visit) -> None:
         """Let a request pass, or not.
