@@ -83,13 +83,15 @@ class Sealer:
         return self._wrapper(key.id, key.material).open(sealed[1 + length :], context)
 
     def marks(self, purpose: str, text: str) -> list[bytes]:
-        """Return keyed digests of a text, that of the current key first, then those of older ones.
+        """Return keyed digests of a text, that of the current key first, then those of all others.
 
         For what must be known again for longer than an index key lives: data keys do not die of age.
         """
-        living = self._ring.living("data", self._clock.now())
+        now = self._clock.now()
+        current = self._ring.current("data", now)  # not the youngest: other processes may not have that one yet
+        keys = [current, *(key for key in self._ring.living("data", now) if key.id != current.id)]
         message = text.encode("utf-8", "surrogatepass")
-        return [hmac.digest(derived(key.material, f"mark {purpose}"), message, "sha256") for key in reversed(living)]
+        return [hmac.digest(derived(key.material, f"mark {purpose}"), message, "sha256") for key in keys]
 
     def _wrapper(self, key_id: str, material: bytes) -> Wrapper:
         found = self._wrappers.get(key_id)

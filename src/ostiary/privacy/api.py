@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from ostiary.core.clock import iso
-from ostiary.privacy.service import Privacy
+from ostiary.privacy.service import EXPORT_NAME, Privacy
 from ostiary.sessions import CookieHandover
 from ostiary.sessions.answers import UserAnswer
 from ostiary.web.answers import Answer, refusals
-from ostiary.web.doors import AnyCaller, RecentCaller, Strict, TheEdge, TheVisit, api_router, service
+from ostiary.web.doors import AnyCaller, RecentCaller, Strict, TheEdge, TheVisit, api_router, as_file, service
 
 router = api_router("privacy")
 
 ThePrivacy = Annotated[Privacy, service(Privacy)]
-FILE = "ostiary-account.json"
 
 
 class EraseBody(Strict):
@@ -49,7 +47,7 @@ async def export_account(privacy: ThePrivacy, caller: RecentCaller, visit: TheVi
     """Return everything that is stored about the caller; needs a sign-in of the last ten minutes."""
     if visit.bearer is None:
         edge.csrf.check_origin(visit)  # another site's link would use up the day's exports, and alarm the owner
-    return await attachment(privacy, caller)
+    return as_file(await privacy.export(caller, caller.account_id or ""), EXPORT_NAME)
 
 
 @router.post("/account/erase", operation_id="eraseAccount", responses=refusals(401, body=True))
@@ -73,10 +71,3 @@ async def erase_account(
 async def keep_account(body: KeepBody, privacy: ThePrivacy, caller: AnyCaller) -> UserAnswer:
     """Cancel an erasure with the single-use secret from its letter; nobody is signed in by it."""
     return UserAnswer.of(await privacy.keep(caller, body.token))
-
-
-async def attachment(privacy: Privacy, caller: RecentCaller) -> Response:
-    """Return the export as a file to be saved, streamed."""
-    parts = await privacy.export(caller, caller.account_id or "")
-    headers = {"content-disposition": f'attachment; filename="{FILE}"', "cache-control": "no-store"}
-    return StreamingResponse(parts, media_type="application/json", headers=headers)

@@ -11,8 +11,7 @@ import msgspec
 from ostiary.core.clock import iso, iso_or_none
 
 if TYPE_CHECKING:
-    from ostiary.audit import Audit
-    from ostiary.audit.queries import Line, Place
+    from ostiary.audit import Audit, Line, Place
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox, Queued
     from ostiary.places import Places

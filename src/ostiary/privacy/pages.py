@@ -13,10 +13,9 @@ from fastapi import Request, Response
 from ostiary.accounts import Account, Accounts, TokenSpent
 from ostiary.core.clock import moment
 from ostiary.core.errors import Problem
-from ostiary.privacy.api import attachment
-from ostiary.privacy.service import Kept, Privacy
+from ostiary.privacy.service import EXPORT_NAME, Kept, Privacy
 from ostiary.sessions import CookieHandover
-from ostiary.web.doors import AnyCaller, RecentPageCaller, TheVisit, page, page_router, service
+from ostiary.web.doors import AnyCaller, RecentPageCaller, TheVisit, as_file, page, page_router, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -32,7 +31,7 @@ NO_TOKEN_IN_REFERER = "strict-origin"  # noqa: S105
 @router.post("/account/export")
 async def export(privacy: ThePrivacy, caller: RecentPageCaller) -> Response:
     """Hand out everything that is stored about the caller, as a file."""
-    return await attachment(privacy, caller)
+    return as_file(await privacy.export(caller, caller.account_id or ""), EXPORT_NAME)
 
 
 @router.get("/account/erase")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ostiary.sessions import Sessions
 
 SWEEP = "privacy.sweep"
+EXPORT_NAME = "ostiary-account.json"
 
 
 class Kept(NamedTuple):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
@@ -329,6 +330,12 @@ def page(
     if cookie is not None and has_form:
         visit.answers.append(cookie)
     return response
+
+
+def as_file(parts: AsyncIterable[bytes], name: str) -> Response:
+    """Return JSON that is written as it is read, to be saved under a name and kept by nobody on the way."""
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return StreamingResponse(parts, media_type="application/json", headers=headers)
 
 
 def see_other(path: str) -> Response:
