@@ -214,11 +214,15 @@ async def test_whoever_opens_with_the_name_after_the_early_check_is_refused(
     held = await settled(house, outside)
     await house.privacy.erase_for(KEEPER, held["user"]["id"], now=True)
 
-    with pytest.raises(UsernameTaken):
+    name = check_username("mira", house.settings.accounts.usernames)
+    address = check_address("thief@example.net", house.settings.accounts.addresses)
+
+    async def open_late() -> None:
         async with house.database.unit(KEEPER) as unit:
-            name = check_username("mira", house.settings.accounts.usernames)
-            address = check_address("thief@example.net", house.settings.accounts.addresses)
             await house.accounts.open(unit, name, address, "")
+
+    with pytest.raises(UsernameTaken):
+        await open_late()
 
 
 @pytest.mark.parametrize("name", ["mira", "MIRA", "rnira"])
