@@ -22,6 +22,7 @@ from ostiary.keys.settings import KeySettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passwords.policy import PasswordSettings
 from ostiary.places.settings import PlaceSettings
+from ostiary.privacy.settings import PrivacySettings
 from ostiary.protection.settings import ProtectionSettings
 from ostiary.risk.settings import RiskSettings
 from ostiary.sessions.settings import SessionSettings
@@ -65,6 +66,7 @@ class Settings(BaseModel):
     journal: JournalSettings = Field(
         default_factory=JournalSettings, description="Checkpoints of the journal, their anchors, and retention."
     )
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="Erasing accounts.")
     places: PlaceSettings = Field(default_factory=PlaceSettings, description="Where an address is.")
     csp_reports: CspReportSettings = Field(
         default_factory=CspReportSettings, description="What is kept of what browsers report."

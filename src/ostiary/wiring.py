@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from ostiary.accounts import Accounts, OwnerLetters
+from ostiary.accounts import Accounts, OwnerLetters, RestingNames
 from ostiary.alerts import Alerts, Sinks
 from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
@@ -36,6 +36,7 @@ from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
 from ostiary.places import Places
+from ostiary.privacy import PersonalData, Privacy
 from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
@@ -126,7 +127,10 @@ class Ostiary:
         self.alerts = Alerts(self.database, self.macs, sinks, self.outbox, settings.alerts)
         self.journal.on_break = self.alerts.journal_broken
 
-        self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
+        self.resting_names = RestingNames(self.sealer)
+        self.accounts = Accounts(
+            self.database, self.account_keys, self.signals, self.resting_names, settings.accounts
+        )  # fmt: skip
 
         self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
@@ -176,6 +180,19 @@ class Ostiary:
         self.incident = Incident(
             self.database, self.accounts, self.sessions, self.keys, self.alerts, self.letters, self.post, self.outbox
         )  # fmt: skip
+
+        self.personal_data = PersonalData(
+            self.database,
+            (
+                self.accounts, self.passwords, self.protection, self.risk, self.alerts, self.incident, self.onetime,
+            ),
+            self.sessions, self.outbox, self.audit, self.places,
+        )  # fmt: skip
+        self.privacy = Privacy(
+            self.database, self.accounts, self.resting_names, self.passwords, self.sessions, self.protection,
+            self.onetime, self.outbox, self.personal_data, settings.privacy,
+        )  # fmt: skip
+        self.privacy.serve()
 
         self.csp_reports = CspReports(
             self.database, self.protection, own_origins(settings.web.public_url), settings.csp_reports
@@ -296,6 +313,7 @@ class Ostiary:
         every(timedelta(minutes=5), "checkpoints", lambda: self.checkpoints.tend(HOUSE))
         every(timedelta(hours=6), "retention", lambda: self.retention.tend(HOUSE))
         every(timedelta(minutes=10), "lapse", lambda: self.accounts.lapse(HOUSE))
+        every(timedelta(minutes=10), "erasures", lambda: self.privacy.tend(HOUSE))
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
         every(timedelta(minutes=1), "places", self.places.renew)

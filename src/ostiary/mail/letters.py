@@ -39,6 +39,18 @@ KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         "We refused a sign-in to your account at {product}",
         frozenset({"username", "agent", "address", "when", "link", "disown_link"}),
     ),
+    "account_erasing": (
+        "Your account at {product} will be erased",
+        frozenset({"username", "agent", "address", "when", "until", "link", "disown_link"}),
+    ),
+    "account_kept": (
+        "Your account at {product} is kept",
+        frozenset({"username", "agent", "address", "when", "disown_link"}),
+    ),
+    "account_exported": (
+        "A copy of your data at {product} was made",
+        frozenset({"username", "agent", "address", "when", "disown_link"}),
+    ),
     "alert": (
         "Alert at {product}: {alert}",
         frozenset({"alert", "alert_id", "severity", "words", "advice", "facts", "when"}),

@@ -32,6 +32,7 @@ class Limits:
     resets: Limit
     letters: Limit
     rechecks: Limit
+    exports: Limit
     weighings: Limit
     reports: Limit
     all_reports: Limit
@@ -59,6 +60,7 @@ class Limits:
             resets=Limit("reset.address", settings.resets_per_hour, HOUR),
             letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
+            exports=Limit("export.account", settings.exports_per_day, timedelta(days=1), per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),
             reports=Limit("csp.address", settings.csp_reports_per_minute, MINUTE),
             all_reports=Limit("csp.all", settings.csp_reports_per_minute_in_all, MINUTE, per="everybody"),

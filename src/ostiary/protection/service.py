@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from ostiary.core.clock import millis
+from ostiary.core.clock import iso, millis
 from ostiary.core.errors import Problem
 from ostiary.core.limits import (
     Count,
@@ -243,6 +243,14 @@ class Protection:
         (count,) = await self._limiter.spend(Spend(self.limits.letters, self._digest(email_key)))
         return count.spent <= self.limits.letters.number
 
+    async def admit_export(self, caller: Caller, account_id: str) -> None:
+        """Spend for an export of everything about an account; each reads its whole journal.
+
+        Raises:
+            LimitReached: Enough for today.
+        """
+        await self._spend_or_refuse(caller, account_id, Spend(self.limits.exports, self._digest(account_id)))
+
     async def admit_recheck(self, caller: Caller, account_id: str) -> Spend:
         """Spend for a password that is asked again inside a session.
 
@@ -298,6 +306,13 @@ class Protection:
         """Return whether an account's owner has let this browser in by mail."""
         found = await unit.find(queries.IS_WELCOME, account_id=account_id, device_id=device_id, now=unit.now)
         return found is not None
+
+    async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
+        """Return which browsers an account's owner has let in by mail, for their export."""
+        welcome = await unit.all(queries.WELCOME_OF, account_id=account_id)
+        return {
+            "welcome_browsers": [{"browser": one.device_id, "until": iso(one.welcome_until)} for one in welcome]
+        }  # fmt: skip
 
     async def prune(self) -> int:
         """Drop counters whose window is over, blocks and welcomes that have ended: the tables stay bounded."""

@@ -178,6 +178,8 @@ class Recovery:
                 raise TokenSpent
             await self.accounts.drop_claims(unit, spent.account_id)
             await self.passwords.forget(unit, spent.account_id)
+            # A thief may have asked to erase it; only its own address opens it again.
+            await self.accounts.keep(unit, spent.account_id)
             await self._end_everything(unit, spent.account_id, "disowned")
             found = await self._disowned(unit, spent)  # read last: the row is ours now, until the commit
             # Older letters to the same mailbox tell of what has just been ended.

@@ -13,6 +13,8 @@ import ostiary.login.api
 import ostiary.login.pages
 import ostiary.passwords.api
 import ostiary.passwords.pages
+import ostiary.privacy.api
+import ostiary.privacy.pages
 import ostiary.recovery.api
 import ostiary.recovery.pages
 import ostiary.registration.api
@@ -25,6 +27,7 @@ from ostiary.login import Login
 from ostiary.mail import Mailbox
 from ostiary.passwords import Passwords
 from ostiary.places import Places
+from ostiary.privacy import Privacy
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.server.lanes import lanes_of
@@ -48,6 +51,7 @@ ROUTERS = (
     ostiary.passwords.api.router,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
+    ostiary.privacy.api.router,
     ostiary.csp_reports.api.reporting,
     ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
@@ -55,6 +59,7 @@ ROUTERS = (
     ostiary.passwords.pages.router,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
+    ostiary.privacy.pages.router,
     assets,
 )
 OPENAPI_PATH = "/api/v1/openapi.json"
@@ -73,11 +78,12 @@ def build(house: Ostiary) -> App:
         type(part): part
         for part in (
             house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-            house.handover, house.csp_reports, house.places,
+            house.handover, house.csp_reports, house.places, house.privacy,
         )
     }  # fmt: skip
     assert app.state.services.keys() == {
         Accounts, Login, Passwords, Recovery, Registration, Sessions, CookieHandover, CspReports, Places,
+        Privacy,
     }  # fmt: skip
     for router in ROUTERS:
         app.include_router(router)
