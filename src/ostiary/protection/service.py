@@ -243,6 +243,32 @@ class Protection:
         (count,) = await self._limiter.spend(Spend(self.limits.letters, self._digest(email_key)))
         return count.spent <= self.limits.letters.number
 
+    async def admit_passkey(self, caller: Caller, account_id: str | None, *, known_device: bool) -> Spend | None:
+        """Spend for a passkey before it is looked at. A locked name does not concern it: nothing is guessed (D5).
+
+        Raises:
+            AddressBlocked: The address is blocked to strangers.
+            LimitReached: Too many failed from here; a known browser has a counter of its own.
+        """
+        key = f"{account_id} {caller.device_id}" if known_device else counted(caller.address or "")
+        if not known_device:
+            await self._blocks.ensure_fresh()
+            try:
+                self._blocks.refuse(caller.address, "strangers")
+            except AddressBlocked as refusal:
+                await self._refuse(caller, account_id, refusal)
+            if caller.address is None:
+                return None
+        spend = Spend(self.limits.passkeys, self._digest(key))
+        await self._spend_or_refuse(caller, account_id, spend)
+        return spend
+
+    async def passkey_succeeded(self, account_id: str, spend: Spend | None) -> None:
+        """Give back what was spent. The owner has acted: strangers may try again as often as before."""
+        await self._durable.forget(self._in_all("", account_id))
+        if spend is not None:
+            await self._limiter.give_back(spend)
+
     async def admit_recheck(self, caller: Caller, account_id: str) -> Spend:
         """Spend for a password that is asked again inside a session.
 
