@@ -79,14 +79,14 @@ class TestWhoMayNot:
         assert (await outside.post(f"{API}/passkeys/register/begin")).status_code == 401
 
     async def test_somebody_whose_sign_in_is_long_ago(self, open_house: OpenHouse, clock: ManualClock) -> None:
-        house = await open_house(work=False, passkeys={"recent": "PT2M"})
+        house = await open_house(work=False, sessions={"access_lifetime": "PT15M"})
         async with client_of(house) as outside:
             bearing = await owner(house, outside)
-            clock.advance(minutes=3)
+            clock.advance(minutes=11)
 
             answer = await outside.post(f"{API}/passkeys/register/begin", headers=bearing)
 
-            assert (answer.status_code, answer.json()["max_age"]) == (401, 120)
+            assert (answer.status_code, answer.json()["max_age"]) == (401, 600)
 
     async def test_somebody_whose_address_is_not_proven(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         """Or a stranger opens an account in somebody's name, and keeps a key to it."""

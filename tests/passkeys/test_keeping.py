@@ -66,12 +66,12 @@ async def test_somebody_elses_is_not_there(house: Ostiary, outside: httpx.AsyncC
 
 
 async def test_removing_needs_a_sign_in_of_the_last_minutes(open_house: OpenHouse, clock: ManualClock) -> None:
-    house = await open_house(work=False, passkeys={"recent": "PT2M"})
+    house = await open_house(work=False, sessions={"access_lifetime": "PT15M"})
     async with client_of(house) as outside:
         bearing = await owner(house, outside)
         await add(outside, bearing)
         (passkey_id,) = await ids(outside, bearing)
-        clock.advance(minutes=3)
+        clock.advance(minutes=11)
 
         assert (await outside.delete(f"{API}/passkeys/{passkey_id}", headers=bearing)).status_code == 401
         assert await ids(outside, bearing) == [passkey_id]

@@ -57,12 +57,10 @@ def test_clearing_names_the_very_cookie_that_was_set(kind: Kind) -> None:
 
 
 def test_names_are_settings() -> None:
-    cookies = Cookies(CookieSettings(access="a1", refresh="r1", session="s1", csrf="c1", device="d1"))
+    names = {"access": "a1", "refresh": "r1", "session": "s1", "csrf": "c1", "device": "d1", "passkey": "p1"}
+    cookies = Cookies(CookieSettings(**names))
 
-    assert [cookies.name(kind) for kind in KINDS] == [
-        f"__Host-{CookieSettings(access='a1', refresh='r1', session='s1', csrf='c1', device='d1').model_dump()[kind]}"
-        for kind in KINDS
-    ]
+    assert {kind: cookies.name(kind) for kind in KINDS} == {kind: f"__Host-{name}" for kind, name in names.items()}
 
 
 def test_a_cookie_of_the_bare_name_is_not_ours() -> None:

@@ -4,56 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Path
 from pydantic import Field
 
-from ostiary.core.caller import Caller
 from ostiary.passkeys.answers import PasskeyAnswer, PasskeyList, PasskeyOptions, RegistrationBody
 from ostiary.passkeys.challenges import LIFETIME
 from ostiary.passkeys.service import Passkeys
 from ostiary.web.answers import Done, refusals
 from ostiary.web.doors import (
-    PageCaller,
+    RecentCaller,
     SignedInCaller,
     Strict,
     TheEdge,
     TheVisit,
     api_router,
-    edge_in,
     service,
-    visit_in,
 )
-from ostiary.web.standing import require_recent
 
 router = api_router("passkeys")
 
 ThePasskeys = Annotated[Passkeys, service(Passkeys)]
 PasskeyIdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{22}$")]
 Name = Annotated[str, Field(max_length=300)]
-
-
-def _require_recent(request: Request, passkeys: Passkeys) -> None:
-    require_recent(visit_in(request).identity.auth_time, passkeys.recent_seconds, edge_in(request).clock.now())
-
-
-async def recent_caller(request: Request, caller: SignedInCaller, passkeys: ThePasskeys) -> Caller:
-    """Return who asks, if they proved who they are just now: a way in is changed by nobody else.
-
-    Raises:
-        Problem: They are not signed in, or have been for too long.
-    """
-    _require_recent(request, passkeys)
-    return caller
-
-
-async def recent_page_caller(request: Request, caller: PageCaller, passkeys: ThePasskeys) -> Caller:
-    """As `recent_caller`, for hosted pages."""
-    _require_recent(request, passkeys)
-    return caller
-
-
-RecentCaller = Annotated[Caller, Depends(recent_caller)]
-RecentPageCaller = Annotated[Caller, Depends(recent_page_caller)]
 
 
 class NewPasskey(Strict):

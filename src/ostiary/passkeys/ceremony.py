@@ -7,7 +7,7 @@ signatures; it is loaded with the first passkey, and every step of the standard 
 from __future__ import annotations
 
 import hashlib
-import hmac
+import secrets
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -220,7 +220,7 @@ def _authenticator_data(raw: bytes) -> AuthenticatorData:
 
 def _check_common(data: AuthenticatorData, site: Site) -> None:
     """Take the steps that both ceremonies have: relying party, presence, verification, backup flags."""
-    if not hmac.compare_digest(data.rp_id_hash, hashlib.sha256(site.rp_id.encode()).digest()):
+    if not secrets.compare_digest(data.rp_id_hash, hashlib.sha256(site.rp_id.encode()).digest()):
         raise Unconvincing("rp-id")
     if not data.is_user_present():
         raise Unconvincing("presence")

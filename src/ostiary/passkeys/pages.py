@@ -10,20 +10,21 @@ from ostiary.accounts import Accounts
 from ostiary.core.clock import moment
 from ostiary.core.errors import Problem
 from ostiary.core.secrets import b64
-from ostiary.passkeys.api import RecentPageCaller, ThePasskeys
 from ostiary.passkeys.errors import NoSuchPasskey
-from ostiary.web.doors import PAGE_PREFIX, PageCaller, page, page_router, see_other, service
+from ostiary.passkeys.service import Passkeys
+from ostiary.web.doors import PAGE_PREFIX, PageCaller, RecentPageCaller, page, page_router, see_other, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
 router = page_router()
 
+ThePasskeys = Annotated[Passkeys, service(Passkeys)]
 TheAccounts = Annotated[Accounts, service(Accounts)]
 HERE = f"{PAGE_PREFIX}/passkeys"
 
 
 async def _page(
-    request: Request, passkeys: ThePasskeys, accounts: Accounts, account_id: str, refusal: Problem | None = None
+    request: Request, passkeys: Passkeys, accounts: Accounts, account_id: str, refusal: Problem | None = None
 ) -> Response:
     held = await passkeys.listed(account_id)
     handle = await passkeys.handle(account_id)

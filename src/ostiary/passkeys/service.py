@@ -88,7 +88,6 @@ class Passkeys:
         self._settings = settings
         self.site = site
         self.challenges = Challenges(macs, database.clock)
-        self.recent_seconds = int(settings.recent.total_seconds())
 
     # --- Adding
 

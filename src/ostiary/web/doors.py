@@ -23,6 +23,9 @@ from ostiary.web.standing import NotPermitted, require_recent
 from ostiary.web.strict_json import loads
 from ostiary.web.visit import Visit
 
+RECENT_SECONDS = 600
+"""How long ago the sign-in may be for something grave."""
+
 T = TypeVar("T")
 API_PREFIX = "/api/v1/auth"
 PAGE_PREFIX = "/auth"
@@ -192,9 +195,39 @@ def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
     return Depends(find)
 
 
+async def recent_caller(request: Request) -> Caller:
+    """Return who asks for something grave: from a verified credential, and after a sign-in just now (RFC 9470).
+
+    Raises:
+        Problem: There is no credential, or the sign-in is too long ago.
+    """
+    caller = await signed_in_caller(request)
+    _require_recent(request)
+    return caller
+
+
+async def recent_page_caller(request: Request) -> Caller:
+    """Return who asks for something grave on a hosted page; whoever signed in too long ago does so again.
+
+    Raises:
+        Problem: They are not signed in, or too long ago; the page's answer is the way to sign in.
+    """
+    caller = await page_caller(request)
+    _require_recent(request)
+    return caller
+
+
+def _require_recent(request: Request) -> None:
+    identity = visit_in(request).identity
+    assert identity is not None
+    require_recent(identity.auth_time, RECENT_SECONDS, edge_in(request).clock.now())
+
+
 PageCaller = Annotated[Caller, Depends(page_caller)]
 AnyCaller = Annotated[Caller, Depends(any_caller)]
 SignedInCaller = Annotated[Caller, Depends(signed_in_caller)]
+RecentCaller = Annotated[Caller, Depends(recent_caller)]
+RecentPageCaller = Annotated[Caller, Depends(recent_page_caller)]
 
 
 async def _visit(request: Request) -> Visit:

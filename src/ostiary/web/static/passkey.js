@@ -99,6 +99,7 @@ function offer(place) {
 
   // A page from the back button, or from a sleep, holds a challenge that is long over.
   addEventListener("pageshow", (event) => event.persisted && again());
+  document.querySelector("[data-part=no-passkey]").hidden = true;
   place.hidden = false;
   wait();
 }
