@@ -36,12 +36,12 @@ def test_a_cookie_is_bound_to_its_host_unless_a_domain_is_set(kind: Kind) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_the_csrf_cookie_is_for_scripts_and_only_refresh_is_strict(kind: Kind) -> None:
+def test_only_the_csrf_cookie_is_for_scripts_and_those_of_one_route_are_strict(kind: Kind) -> None:
     text = Cookies(CookieSettings()).write(kind, "v", 60)[1]
 
     assert (b"HttpOnly" in text) == (kind != "csrf")
-    assert (b"SameSite=Strict" in text) == (kind == "refresh")
-    assert (b"SameSite=Lax" in text) == (kind != "refresh")
+    assert (b"SameSite=Strict" in text) == (kind in ("refresh", "passkey"))
+    assert (b"SameSite=Lax" in text) == (kind not in ("refresh", "passkey"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

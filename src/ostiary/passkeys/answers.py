@@ -52,7 +52,7 @@ class AttestationBody(FromBrowser):
     transports: list[Annotated[str, Field(max_length=32)]] = Field(default_factory=list, max_length=16)
 
 
-class RegistrationBody(FromBrowser):
+class NewCredentialBody(FromBrowser):
     """RegistrationResponseJSON."""
 
     rawId: Annotated[str, _encoded(LONGEST_CREDENTIAL_ID)]  # noqa: N815

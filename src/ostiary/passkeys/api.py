@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import Field
 
-from ostiary.passkeys.answers import PasskeyAnswer, PasskeyList, PasskeyOptions, RegistrationBody
+from ostiary.passkeys.answers import NewCredentialBody, PasskeyAnswer, PasskeyList, PasskeyOptions
 from ostiary.passkeys.challenges import LIFETIME
 from ostiary.passkeys.service import Passkeys
 from ostiary.web.answers import Done, refusals
@@ -31,7 +31,7 @@ Name = Annotated[str, Field(max_length=300)]
 class NewPasskey(Strict):
     """What the browser made, and the owner's word for it."""
 
-    credential: RegistrationBody
+    credential: NewCredentialBody
     name: Name = ""
 
 

@@ -209,8 +209,9 @@ class Passkeys:
         """
         async with self._database.unit(caller) as unit:
             stored = await unit.find(queries.BY_CREDENTIAL, credential_id=answer.credential_id)
-            account = await self._accounts.find(unit, stored.account_id) if stored else None
-            handle = await unit.find(queries.HANDLE, account_id=stored.account_id) if stored else None
+            owner_id = stored.account_id if stored else ""
+            account = await self._accounts.find(unit, owner_id)
+            handle = await unit.find(queries.HANDLE, account_id=owner_id)
         try:
             challenge, shown = await self._weigh(answer, browser, stored, handle.handle if handle else b"")
         except Unconvincing as doubt:
