@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 WRONG = "not the battery at all"
 BUTTON_ONLY = "PublicKeyCredential.isConditionalMediationAvailable = async () => false"
-"""As in a browser without the offer in the field: the virtual authenticator would take it before the button is pressed."""
+"""As where nothing is offered in the field: the virtual authenticator would take that before the button is pressed."""
 
 
 class Key:
