@@ -34,6 +34,7 @@ from ostiary.keys import Keys, RootSecret
 from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
+from ostiary.passkeys import Passkeys, site_of
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
 from ostiary.places import Places
 from ostiary.privacy import PersonalData, Privacy
@@ -163,9 +164,13 @@ class Ostiary:
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
             PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
         )  # fmt: skip
+        self.passkeys = Passkeys(
+            self.database, self.accounts, self.alerts, self.macs, self.passwords.has_one,
+            site_of(settings.web.public_url, settings.web.product_name), settings.passkeys,
+        )  # fmt: skip
         self.login = Login(
-            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.attacks, self.risk,
-            self.alerts,
+            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.attacks,
+            self.risk, self.alerts,
         )  # fmt: skip
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
@@ -173,8 +178,8 @@ class Ostiary:
         )  # fmt: skip
         self.registration.serve(self.outbox)
         self.recovery = Recovery(
-            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.risk, self.alerts,
-            self.onetime, self.letters, self.post, self.outbox,
+            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.risk,
+            self.alerts, self.onetime, self.letters, self.post, self.outbox,
         )  # fmt: skip
         self.recovery.serve()
         self.incident = Incident(
@@ -184,7 +189,8 @@ class Ostiary:
         self.personal_data = PersonalData(
             self.database,
             (
-                self.accounts, self.passwords, self.protection, self.risk, self.alerts, self.incident, self.onetime,
+                self.accounts, self.passwords, self.passkeys, self.protection, self.risk, self.alerts, self.incident,
+                self.onetime,
             ),
             self.sessions, self.outbox, self.audit, self.places,
         )  # fmt: skip
@@ -316,6 +322,7 @@ class Ostiary:
         every(timedelta(minutes=10), "erasures", lambda: self.privacy.tend(HOUSE))
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
+        every(timedelta(minutes=10), "passkey challenges", self.passkeys.prune)
         every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)

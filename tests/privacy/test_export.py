@@ -16,6 +16,7 @@ from tests.attacks.raw import contents
 from tests.contract.browser import Browser
 from tests.contract.test_register_and_login import assert_problem
 from tests.house import API, PASSWORD, bearer, journalled, letter_to, login, register, token_in
+from tests.passkeys.steps import add
 from tests.privacy.steps import export
 from tests.recovery.steps import ADDRESS, CALLER, letters, lock, settled, unlock_token
 
@@ -56,6 +57,7 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     other = await register(client, "jonas")
     await house.privacy.erase_for(KEEPER, other["user"]["id"])
     held = await login(client)
+    await add(client, bearer(held))
     secrets += [unlocking, held["access_token"], held["refresh_token"]]
     return held, secrets
 

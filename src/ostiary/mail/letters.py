@@ -34,6 +34,18 @@ KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         "New sign-in to your account at {product}",
         frozenset({"agent", "address", "when", "disown_link"}),
     ),
+    "passkey_added": (
+        "A passkey was added to your account at {product}",
+        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
+    ),
+    "passkey_removed": (
+        "A passkey was removed from your account at {product}",
+        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
+    ),
+    "passkey_copied": (
+        "We refused a passkey of your account at {product}",
+        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
+    ),
     "account_locked": ("Wrong passwords for your account at {product}", frozenset({"username", "when", "link"})),
     "sign_in_refused": (
         "We refused a sign-in to your account at {product}",

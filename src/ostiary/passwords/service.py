@@ -232,6 +232,10 @@ class Passwords:
         stored = await unit.find(queries.FIND, account_id=account_id)
         return _mark(stored)
 
+    async def has_one(self, unit: Unit, account_id: str) -> bool:
+        """Return whether an account has a password."""
+        return await unit.find(queries.FIND, account_id=account_id) is not None
+
     async def exchange(self, unit: Unit, account_id: str, mark: str, hashed: str) -> bool:
         """Put a hash in the place of the one that bears this mark; False if another stands there by now."""
         stored = await unit.find(queries.FIND, account_id=account_id)

@@ -162,6 +162,22 @@ INVENTORY: Final[dict[str, Columns]] = {
     "address_blocks": _all(
         "network bars reason created_at expires_at", OfTheHouse("networks shut out; who uses them is not stored")
     ),
+    "passkeys": _together(
+        {
+            "account_id": _OWNER,
+            "credential_id": Secret("the authenticator's name for it, which links its owner across copies"),
+            "public_key": Secret("proves answers; of no use to a person"),
+        },
+        _sections(
+            "passkeys",
+            "id sign_count aaguid transports backup_eligible backed_up user_verified name created_at last_used_at",
+        ),
+    ),
+    "passkey_users": {
+        "account_id": _OWNER,
+        "handle": Secret("the name by which authenticators know the account, random bytes"),
+    },
+    "passkey_challenges": _all("digest expires_at", OfTheHouse("challenges that are used up; whose is not stored")),
     "processes": _all("id seen_at", OfTheHouse("its own processes")),
     "csp_reports": _all(
         "id directive blocked page source disposition sample count first_seen_at last_seen_at",

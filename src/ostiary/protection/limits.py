@@ -31,6 +31,7 @@ class Limits:
     signups: Limit
     resets: Limit
     letters: Limit
+    passkeys: Limit
     rechecks: Limit
     exports: Limit
     weighings: Limit
@@ -59,6 +60,7 @@ class Limits:
             signups=Limit("signup.address", settings.signups_per_hour, HOUR),
             resets=Limit("reset.address", settings.resets_per_hour, HOUR),
             letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
+            passkeys=Limit("passkey.address", settings.passkey_failures_per_minute, MINUTE),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
             exports=Limit("export.account", settings.exports_per_day, timedelta(days=1), per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),

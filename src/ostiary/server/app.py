@@ -11,6 +11,8 @@ import ostiary.accounts.api
 import ostiary.csp_reports.api
 import ostiary.login.api
 import ostiary.login.pages
+import ostiary.passkeys.api
+import ostiary.passkeys.pages
 import ostiary.passwords.api
 import ostiary.passwords.pages
 import ostiary.privacy.api
@@ -25,6 +27,7 @@ from ostiary.accounts import Accounts
 from ostiary.csp_reports import CspReports
 from ostiary.login import Login
 from ostiary.mail import Mailbox
+from ostiary.passkeys import Passkeys
 from ostiary.passwords import Passwords
 from ostiary.places import Places
 from ostiary.privacy import Privacy
@@ -49,6 +52,7 @@ ROUTERS = (
     ostiary.login.api.router,
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
+    ostiary.passkeys.api.router,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
@@ -57,6 +61,7 @@ ROUTERS = (
     ostiary.registration.pages.router,
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
+    ostiary.passkeys.pages.router,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
@@ -78,12 +83,12 @@ def build(house: Ostiary) -> App:
         type(part): part
         for part in (
             house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-            house.handover, house.csp_reports, house.places, house.privacy,
+            house.handover, house.csp_reports, house.places, house.privacy, house.passkeys,
         )
     }  # fmt: skip
     assert app.state.services.keys() == {
         Accounts, Login, Passwords, Recovery, Registration, Sessions, CookieHandover, CspReports, Places,
-        Privacy,
+        Privacy, Passkeys,
     }  # fmt: skip
     for router in ROUTERS:
         app.include_router(router)

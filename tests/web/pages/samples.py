@@ -107,6 +107,18 @@ REFUSED = Form(
 WORK = Work(json.dumps(EASY_CHALLENGE), 300, THEN + timedelta(minutes=30))
 
 
+PASSKEYS: dict[str, Any] = {
+    "account": MIRA,
+    "rp_id": "localhost",
+    "handle": "aGFuZGxl",
+    "accepted": ["a2V5", "cGhvbmU"],
+    "passkeys": [
+        {"id": "k1", "name": "Blue key", "backed_up": False, "created_at": THEN, "last_used_at": None},
+        {"id": "k2", "name": "My phone", "backed_up": True, "created_at": THEN, "last_used_at": THEN},
+    ],
+}
+
+
 def samples() -> list[Sample]:
     """Return every state, each complete but for `nonce`."""
     rows: list[tuple[str, str, dict[str, Any]]] = [
@@ -156,6 +168,13 @@ def samples() -> list[Sample]:
             "sessions-one",
             "sessions.html",
             {"account": MIRA, "sessions": SESSIONS[1:2], "flash": "The session has ended."},
+        ),
+        ("passkeys", "passkeys.html", PASSKEYS),
+        ("passkeys-none", "passkeys.html", PASSKEYS | {"passkeys": [], "accepted": []}),
+        (
+            "passkeys-refused",
+            "passkeys.html",
+            PASSKEYS | {"form": Form({}, {}, "This passkey is the only way into the account.")},
         ),
         ("password", "password.html", {"account": MIRA}),
         (

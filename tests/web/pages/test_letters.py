@@ -23,6 +23,7 @@ CONTEXT: dict[str, object] = {
     "address": "192.0.2.4",
     "alert": "spraying_seen",
     "alert_id": "AZabc",
+    "name": "Blue key",
     "severity": "critical",
     "words": "A few passwords are being tried on many accounts.",
     "advice": "Read the incident guide.",
