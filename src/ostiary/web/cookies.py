@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ostiary.web.settings import CookieSettings
     from ostiary.web.visit import Visit
 
-Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey"]
+Kind = Literal["access", "refresh", "session", "csrf", "device"]
 Header = tuple[bytes, bytes]
 
 
@@ -28,7 +28,6 @@ class Cookies:
             "session": prefix + settings.session,
             "csrf": prefix + settings.csrf,
             "device": prefix + settings.device,
-            "passkey": prefix + settings.passkey,
         }
 
     def name(self, kind: Kind) -> str:
@@ -41,7 +40,7 @@ class Cookies:
 
     def write(self, kind: Kind, value: str, lifetime_seconds: int) -> Header:
         """Return the header that sets a cookie."""
-        same_site = "Strict" if kind in ("refresh", "passkey") else "Lax"
+        same_site = "Strict" if kind == "refresh" else "Lax"
         script = "" if kind == "csrf" else "; HttpOnly"
         text = (
             f"{self._names[kind]}={value}; Path=/; Max-Age={lifetime_seconds}; Secure{script}"
