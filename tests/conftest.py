@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.house import *  # noqa: F403
 from tests.services.fixtures import *  # noqa: F403
 

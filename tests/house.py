@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
-from tests.services.postgres import Postgres
 
 from ostiary.core.clock import ManualClock
 from ostiary.core.db import Query
@@ -22,6 +21,7 @@ from ostiary.core.tables import journal
 from ostiary.mail import KeptLetter, Mailbox
 from ostiary.migrations import migrate
 from ostiary.wiring import Ostiary
+from tests.services.postgres import Postgres
 
 __all__ = ["clock", "database_url", "house", "open_house", "outside", "sqlite_template", "storage"]
 
