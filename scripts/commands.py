@@ -44,14 +44,16 @@ def test(arguments: list[str]) -> int:
     workers = ["-n", "0"] if "--pdb" in rest else ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
     told = {**os.environ, "OSTIARY_WITHOUT": ",".join(sorted(without))}
 
-    def run(*words: str) -> int:
-        return run_program([PYTHON, "-m", "pytest", *words], cwd=ROOT, env=told)
+    def run(*words: str, **more: str) -> int:
+        return run_program([PYTHON, "-m", "pytest", *words], cwd=ROOT, env=told | more)
 
-    if rest:
-        code = run(*workers, *rest)
-    else:  # what measures time has the machine to itself
-        code = run("-n", "0", "-m", "quiet") or 0
-        code = run(*workers, "-m", "not quiet") or code
+    with machine.folder_in_memory() as memory:
+        in_memory = {"PYTEST_DEBUG_TEMPROOT": memory} if memory else {}
+        if rest:
+            code = run(*workers, *rest, **in_memory)
+        else:  # what measures time has the machine to itself, and a disk, as a server has
+            code = run("-n", "0", "-m", "quiet") or 0
+            code = run(*workers, "-m", "not quiet", **in_memory) or code
     if missing:
         shout(["THIS RUN FAILED: not every part was there.", *map(parts.what_to_do, missing)])
     if without:
