@@ -28,6 +28,7 @@ class EmptyHouse:
         self.settings = SimpleNamespace(web=web)
         self.post = SimpleNamespace(where="nowhere")
         self.data = Path("nowhere")
+        self.hasher = SimpleNamespace(held=0)
         self._folder = tempfile.TemporaryDirectory(prefix="ostiary-yardstick-")
         self._yardstick = Yardstick(Path(self._folder.name) / "yardstick.db")
 

@@ -17,12 +17,16 @@ from ostiary.cli.common import data_option
 if TYPE_CHECKING:
     from granian.server.embed import Server
 
+    from ostiary.core.hashing import Hasher
     from ostiary.mail import KeptLetter, Mailbox
     from ostiary.wiring import Ostiary
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python to itself while others wait: a password that is weighed, or a hash
 that ends, must not hold up requests for ten times as long as they take."""
+
+YOUNG_GARBAGE, SELDOM = (700, 10), 1_000_000
+"""Allocations until the youngest garbage is collected, how often until the next older, and the oldest: not by count."""
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 port_option = click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port.")
@@ -91,6 +95,8 @@ async def _serve(house: Ostiary, host: str, port: int, mailbox: Mailbox | None) 
     # What is loaded stays: to look through all of it for garbage stops the process for 50 ms each time.
     gc.freeze()
     house.after_loading = gc.freeze
+    gc.set_threshold(*YOUNG_GARBAGE, SELDOM)
+    tidying = asyncio.create_task(_tidy_when_calm(house.hasher), name="tidying")
     server = Server(
         house.app, address=host, port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1, backlog=1024,
         backpressure=2048, log_enabled=False, websockets=False,
@@ -102,10 +108,25 @@ async def _serve(house: Ostiary, host: str, port: int, mailbox: Mailbox | None) 
     _announce(house, mailbox, host, port)
     try:
         await asyncio.wait({serving})
+        tidying.cancel()
         if not serving.cancelled():
             serving.result()  # raises if the port is taken, say
     finally:
         await house.close()
+
+
+async def _tidy_when_calm(hasher: Hasher) -> None:
+    """Look through everything for garbage once a minute, but in a flood once in ten.
+
+    What a thousand held requests hold is looked through as well, which stopped the process for 200 ms each second.
+    """
+    minutes = 0
+    while True:
+        await asyncio.sleep(60)
+        minutes += 1
+        if not hasher.held or minutes >= 10:
+            gc.collect()
+            minutes = 0
 
 
 def _end_on_signals(server: Server, serving: asyncio.Task[None], standing: set[asyncio.Task[Any]]) -> None:
