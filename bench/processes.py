@@ -84,7 +84,7 @@ class Process:
             self.started = time.perf_counter()
             self._process = subprocess.Popen(
                 [*on_cores(cores), *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                cwd=ROOT, env={**own, **(environment or {})}, start_new_session=True,
+                cwd=ROOT, env={**own, **(environment or {})}, process_group=0,
             )  # fmt: skip
         reaper.guard(self._process)
 
