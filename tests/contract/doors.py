@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from tests.house import ORIGIN
 
-from ostiary.server.app import build
+from ostiary.server.app import routes
 from ostiary.server.lanes import lanes_of
 from ostiary.wiring import Ostiary
 
@@ -110,16 +109,14 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 def _read() -> tuple[dict[str, Any], tuple[Door, ...]]:
     with tempfile.TemporaryDirectory() as folder:
         house = Ostiary.at(Path(folder) / "data")
-        app = build(house)
-        assert isinstance(app, FastAPI)
         lanes = {Door(lane.method, lane.path) for lane in lanes_of(house)}
-        routes = {
+        broad = {
             Door(method, route.path)
-            for route in iter_route_contexts(app.routes)
+            for route in iter_route_contexts(routes(with_mailbox=False).routes)
             for method in route.methods or ()
             if route.path is not None
         }
-        found = sorted(lanes | routes, key=lambda door: (door.path, door.method))
+        found = sorted(lanes | broad, key=lambda door: (door.path, door.method))
         with ThreadPoolExecutor(1) as beside:  # a test may ask while its own loop runs
             return beside.submit(lambda: asyncio.run(_document_of(house))).result(), tuple(found)
 

@@ -52,10 +52,15 @@ ROUTERS = (
 OPENAPI_PATH = "/api/v1/openapi.json"
 
 
-def build(house: Ostiary) -> App:
-    """Return the breadth of the API and the pages, to stand behind the gate and the fast lane."""
+def build(house: Ostiary, app: FastAPI | None = None) -> App:
+    """Return the breadth of the API and the pages, to stand behind the gate and the fast lane.
+
+    Args:
+        house: Whose services the routes find.
+        app: The routes, where they are not the usual ones.
+    """
     mailbox = house.post if isinstance(house.post, Mailbox) else None
-    app = _routes(with_mailbox=mailbox is not None)
+    app = app or routes(with_mailbox=mailbox is not None)
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
         house.handover, house.csp_reports, house.places, Document(house, app), *filter(None, [mailbox]),
@@ -73,7 +78,7 @@ def build(house: Ostiary) -> App:
 
 
 @cache
-def _routes(*, with_mailbox: bool) -> FastAPI:
+def routes(*, with_mailbox: bool) -> FastAPI:
     """Return the application that every house of this process shares: building it costs a tenth of a second."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in ROUTERS:
