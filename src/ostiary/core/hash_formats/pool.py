@@ -7,7 +7,6 @@ import atexit
 import enum
 import math
 import os
-import sys
 import threading
 import time
 import weakref
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from ostiary.core.errors import TooBusy, Unavailable
+from ostiary.core.hash_formats.niceness import be_nice
 from ostiary.core.hash_formats.work_area import give_back_area, keep_area
 
 T = TypeVar("T")
@@ -334,7 +334,7 @@ class HashPool:
             work.stage = _Stage.DONE
 
     def _serve(self) -> None:
-        _be_nice(self.bounds.niceness)
+        be_nice(self.bounds.niceness)
         keep_area(self.bounds.area_kib)
         while self._serve_one():
             pass
@@ -377,18 +377,6 @@ class HashPool:
             self._measurements = min(self._measurements + 1, _REMEMBERED)
             self.unit_seconds += (seconds / work.weight - self.unit_seconds) / self._measurements
             self._admit_held()
-
-
-def _be_nice(niceness: int) -> None:
-    """Lower the calling thread's priority, so that requests go before hashes.
-
-    Linux takes a thread's id where POSIX says process; elsewhere the same number
-    would be a stranger's process, and the threads keep their priority.
-    """
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + niceness))
 
 
 _living: weakref.WeakSet[HashPool] = weakref.WeakSet()
