@@ -17,7 +17,8 @@ LONG_FUNCTIONS = {
 
 LIBRARIES = {
     # Cryptography in few hands: whoever reviews it reads these files (ASVS 11.1).
-    "cryptography": ("client.*", "core.crypto", "core.secrets", "core.hash_formats.*"),
+    "cryptography": ("client.*", "core.crypto", "core.secrets", "core.hash_formats.*", "passkeys.ceremony"),
+    "fido2": ("passkeys.ceremony",),
     "joserfc": ("client.*",),
     "argon2": ("core.hashing", "core.hash_formats.*"),
     "bcrypt": ("core.hash_formats.bcrypt",),

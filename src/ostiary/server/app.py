@@ -11,8 +11,12 @@ import ostiary.accounts.api
 import ostiary.csp_reports.api
 import ostiary.login.api
 import ostiary.login.pages
+import ostiary.passkeys.api
+import ostiary.passkeys.pages
 import ostiary.passwords.api
 import ostiary.passwords.pages
+import ostiary.privacy.api
+import ostiary.privacy.pages
 import ostiary.recovery.api
 import ostiary.recovery.pages
 import ostiary.registration.api
@@ -23,8 +27,10 @@ from ostiary.accounts import Accounts
 from ostiary.csp_reports import CspReports
 from ostiary.login import Login
 from ostiary.mail import Mailbox
+from ostiary.passkeys import Passkeys
 from ostiary.passwords import Passwords
 from ostiary.places import Places
+from ostiary.privacy import Privacy
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.server.lanes import lanes_of
@@ -46,15 +52,19 @@ ROUTERS = (
     ostiary.login.api.router,
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
+    ostiary.passkeys.api.router,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
+    ostiary.privacy.api.router,
     ostiary.csp_reports.api.reporting,
     ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
+    ostiary.passkeys.pages.router,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
+    ostiary.privacy.pages.router,
     assets,
 )
 OPENAPI_PATH = "/api/v1/openapi.json"
@@ -73,11 +83,12 @@ def build(house: Ostiary) -> App:
         type(part): part
         for part in (
             house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-            house.handover, house.csp_reports, house.places,
+            house.handover, house.csp_reports, house.places, house.privacy, house.passkeys,
         )
     }  # fmt: skip
     assert app.state.services.keys() == {
         Accounts, Login, Passwords, Recovery, Registration, Sessions, CookieHandover, CspReports, Places,
+        Privacy, Passkeys,
     }  # fmt: skip
     for router in ROUTERS:
         app.include_router(router)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -208,6 +209,14 @@ class Sessions:
             session = await unit.find(queries.BY_ID, session_id=session_id)
             if session is not None:
                 await self.end_one(unit, session.account_id, session.id, "signed-out")
+
+    async def of_account(self, account_id: str) -> AsyncIterator[Session]:
+        """Yield every stored session of an account, ended ones too, a page in memory at a time."""
+        after = ""
+        while page := await self._database.all(queries.OF_ACCOUNT, account_id=account_id, after=after, most=BATCH):
+            for session in page:
+                yield session
+            after = page[-1].id
 
     async def find(self, session_id: str) -> Session | None:
         """Return a session as stored, or None."""

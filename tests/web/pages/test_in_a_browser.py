@@ -184,7 +184,7 @@ async def test_a_password_can_be_seen_and_is_hidden_again_when_sent(reader: Wind
 
     await page.get_by_role("button", name="Show password").click()
     await page.evaluate("document.addEventListener('submit', (event) => event.preventDefault(), true)")
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(field).to_have_attribute("type", "password")
 
 
