@@ -83,6 +83,6 @@ def test_a_sign_in_of_the_morning_is_not_enough_to_leave_in_the_evening(laptop: 
     laptop.go("/auth/sign-in?next=/auth/account/erase&reason=once-more")
     page.get_by_label("Username or email address").fill(name)
     password_field(page).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     laptop.at("/auth/account/erase")
     expect(page.get_by_role("main")).to_contain_text("Your address is not confirmed")

@@ -58,7 +58,10 @@ async function forget(credentialId) {
 function offer(place) {
   const button = place.querySelector("[data-part=ask]");
   const status = place.querySelector("[data-part=status]");
-  const say = (words) => (status.textContent = words);
+  const say = (words) => {
+    status.hidden = false; // empty, it would be one more region of the page that has nothing to say
+    status.textContent = words;
+  };
   let waiting = null; // the offer in the field for the name; a browser has one request at a time
   let renewal = 0;
 
