@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, login
 from tests.passkeys.authenticator import BE, BS, UP, UV, Authenticator
-from tests.passkeys.steps import add, ask, owner, show, sign_in
+from tests.passkeys.steps import COOKIE, add, ask, owner, show, sign_in
 from tests.recovery.steps import CALLER, disown_token, try_in
 
 from ostiary.core.caller import KEEPER
@@ -106,6 +106,14 @@ class TestSomebodyWithAPasskey:
         _, cookie = await ask(outside, cookie)
 
         assert (await show(outside, authenticator.show(first), cookie)).status_code == 200
+
+
+async def test_signing_out_takes_what_a_passkey_was_asked_with(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    bearing = await owner(house, outside)
+
+    answer = await outside.post(f"{API}/logout", headers=bearing)
+
+    assert any(line.startswith(f"{COOKIE}=; Path=/; Max-Age=0") for line in answer.headers.get_list("set-cookie"))
 
 
 class TestAnAnswerIsNotBelieved:
