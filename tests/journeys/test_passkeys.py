@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 from tests.journeys.people import API, Device, letter_to, somebody, violations
+from tests.journeys.virtual_keys import BUTTON_ONLY, Key, add_one, becomes, settle
 
 if TYPE_CHECKING:
-    from playwright.sync_api import CDPSession
     from tests.journeys.conftest import OpenDevice
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 WRONG = "not the battery at all"
-BUTTON_ONLY = "PublicKeyCredential.isConditionalMediationAvailable = async () => false"
-"""As where nothing is offered in the field: the virtual authenticator would take that before the button is pressed."""
-
-
-class Key:
-    """A virtual authenticator that is plugged into a device, and always touched at once."""
-
-    def __init__(self, device: Device) -> None:
-        self.cdp: CDPSession = device.context.new_cdp_session(device.page)
-        self.cdp.send("WebAuthn.enable", {"enableUI": False})
-        options = {
-            "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
-            "isUserVerified": True, "automaticPresenceSimulation": True,
-        }  # fmt: skip
-        self.id: str = self.cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
-
-    @property
-    def held(self) -> list[dict[str, Any]]:
-        """What credentials are on it."""
-        told: dict[str, Any] = self.cdp.send("WebAuthn.getCredentials", {"authenticatorId": self.id})
-        found: list[dict[str, Any]] = told["credentials"]
-        return found
-
-
-def settle(device: Device) -> str:
-    """Be somebody new with a proven address, signed in just now by password."""
-    name = somebody()
-    device.join(name)
-    device.confirm(name)
-    device.go("/auth/sign-in")
-    device.sign_in(name)
-    return name
-
-
-def add_one(device: Device, name: str = "Blue key") -> None:
-    page = device.go("/auth/passkeys")
-    page.get_by_role("textbox", name="Name (optional)").fill(name)
-    page.get_by_role("button", name="Add a passkey").click()
-    expect(page.get_by_role("heading", name=name)).to_be_visible()
 
 
 def test_added_and_then_signed_in_without_a_name(laptop: Device) -> None:
@@ -78,6 +38,77 @@ def test_added_and_then_signed_in_without_a_name(laptop: Device) -> None:
     expect(page.locator("main")).to_contain_text(name)
     laptop.go("/auth/passkeys")
     expect(page.locator("main")).to_contain_text("Last used")
+
+
+def test_a_new_name_reaches_the_browsers_own_list(laptop: Device) -> None:
+    laptop.context.add_init_script(BUTTON_ONLY)
+    name = settle(laptop)
+    key = Key(laptop)
+    add_one(laptop)
+    assert key.held[0]["userDisplayName"] == name
+    page = laptop.go("/auth/account")
+    page.get_by_role("textbox", name="Full name").fill("Mira Novak")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_have_text("Your profile is saved.")
+    laptop.sign_out()
+
+    laptop.go("/auth/sign-in").get_by_role("button", name="Sign in with a passkey").click()
+    laptop.at("/auth/account")
+
+    becomes(page, lambda: [one["userDisplayName"] for one in key.held], ["Mira Novak"])
+
+
+def test_what_a_faulty_authenticator_shows_opens_nothing(laptop: Device) -> None:
+    laptop.context.add_init_script(BUTTON_ONLY)
+    settle(laptop)
+    key = Key(laptop)
+    add_one(laptop)
+    laptop.sign_out()
+
+    for fault in ("isBogusSignature", "isBadUV", "isBadUP"):
+        key.cdp.send("WebAuthn.setResponseOverrideBits", {"authenticatorId": key.id, fault: True})
+        page = laptop.go("/auth/sign-in")
+        page.get_by_role("button", name="Sign in with a passkey").click()
+        expect(page.get_by_text("This passkey does not open an account here.")).to_be_visible()
+
+    laptop.said.clear()  # the refusals stand in the console as well
+    assert "__Host-sessionid" not in laptop.cookies()
+
+
+def test_whoever_is_not_verified_shows_nothing(laptop: Device) -> None:
+    laptop.context.add_init_script(BUTTON_ONLY)
+    settle(laptop)
+    key = Key(laptop)
+    add_one(laptop)
+    laptop.sign_out()
+    key.cdp.send("WebAuthn.setUserVerified", {"authenticatorId": key.id, "isUserVerified": False})
+
+    page = laptop.go("/auth/sign-in")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+
+    expect(page.get_by_text("No passkey was shown.")).to_be_visible()
+
+
+def test_a_copy_of_an_authenticator_is_found_by_its_count(laptop: Device) -> None:
+    laptop.context.add_init_script(BUTTON_ONLY)
+    name = settle(laptop)
+    key = Key(laptop)
+    add_one(laptop)
+    (copy,) = key.held
+    for _ in range(2):
+        laptop.sign_out()
+        laptop.go("/auth/sign-in").get_by_role("button", name="Sign in with a passkey").click()
+        laptop.at("/auth/account")
+    laptop.sign_out()
+    key.cdp.send("WebAuthn.removeCredential", {"authenticatorId": key.id, "credentialId": copy["credentialId"]})
+    key.cdp.send("WebAuthn.addCredential", {"authenticatorId": key.id, "credential": copy})
+
+    page = laptop.go("/auth/sign-in")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+
+    expect(page.get_by_text("This passkey does not open an account here.")).to_be_visible()
+    laptop.said.clear()  # the refusal stands in the console as well
+    assert "two of one security key" in letter_to(laptop.house, name, "refused a passkey")["text"]
 
 
 def test_offered_in_the_field_for_the_name(laptop: Device) -> None:
@@ -123,10 +154,7 @@ def test_renamed_and_removed_and_forgotten_by_the_browser(laptop: Device) -> Non
 
     expect(page.get_by_text("No passkey yet.")).to_be_visible()
     assert "Desk key" in letter_to(laptop.house, name, "passkey was removed")["text"]
-    deadline = time.monotonic() + 10
-    while key.held and time.monotonic() < deadline:  # signalAllAcceptedCredentials tells it, in its own time
-        page.wait_for_timeout(50)
-    assert key.held == []
+    becomes(page, lambda: key.held, [])
 
 
 def test_without_scripts_the_pages_say_what_to_do(open_device: OpenDevice) -> None:

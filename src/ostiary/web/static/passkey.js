@@ -31,6 +31,7 @@ async function begin(api) {
 async function finish(place, credential) {
   const { response } = credential;
   const rawId = text(credential.rawId);
+  const userHandle = text(response.userHandle ?? new ArrayBuffer(0));
   const shown = {
     rawId,
     type: credential.type,
@@ -38,16 +39,23 @@ async function finish(place, credential) {
       clientDataJSON: text(response.clientDataJSON),
       authenticatorData: text(response.authenticatorData),
       signature: text(response.signature),
-      userHandle: text(response.userHandle ?? new ArrayBuffer(0)),
+      userHandle,
     },
   };
   try {
-    await send(`${place.dataset.api}/passkeys/sign-in/finish`, { credential: shown });
+    const { user } = await send(`${place.dataset.api}/passkeys/sign-in/finish`, { credential: shown });
+    rename(userHandle, user.username, user.full_name);
   } catch (failure) {
     if (failure.problem?.unknown_credential) await forget(rawId);
     throw failure;
   }
   location.assign(place.dataset.next);
+}
+
+function rename(userId, name, fullName) {
+  // The names by which it lists the passkey may be those of years ago. Nobody waits for it.
+  const details = { rpId: location.hostname, userId, name, displayName: fullName || name };
+  PublicKeyCredential.signalCurrentUserDetails?.(details).catch(() => {});
 }
 
 async function forget(credentialId) {
