@@ -42,7 +42,9 @@ JOURNAL_ENTRIES = {
     "login.succeeded": "A sign-in; `methods` as in RFC 8176.",
     "network.blocked": "A network was shut out, by the keeper or by its failures; or the house is on guard.",
     "network.unblocked": "The keeper let a network in again.",
-    "passkey.added": "The owner added a passkey; `aaguid` is its make by its own word.",
+    "passkey.added": (
+        "The owner added a passkey; `aaguid` is its make, by its own word where `attestation` is `none`."
+    ),
     "passkey.all_forgotten": "Every passkey of an account was removed with all else that was granted.",
     "passkey.copied": "A genuine signature showed a count that did not go up: there may be two of the authenticator.",
     "passkey.refused": "An answer of an authenticator was not believed; `reason` names the step that it failed.",

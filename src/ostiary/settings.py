@@ -61,7 +61,9 @@ class Settings(BaseModel):
     sessions: SessionSettings = Field(default_factory=SessionSettings, description="Lifetimes of sessions and tokens.")
     accounts: AccountSettings = Field(default_factory=AccountSettings, description="Names and addresses.")
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
-    passkeys: PasskeySettings = Field(default_factory=PasskeySettings, description="How many an account can have.")
+    passkeys: PasskeySettings = Field(
+        default_factory=PasskeySettings, description="How many an account can have, and who may make them."
+    )
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
     risk: RiskSettings = Field(default_factory=RiskSettings, description="How sign-ins are judged, and what follows.")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,6 +14,9 @@ from fido2 import cbor
 from fido2.cose import ES256, RS256, CoseKey, EdDSA
 
 from ostiary.core.secrets import b64, unb64
+
+if TYPE_CHECKING:
+    from tests.passkeys.makers import Maker
 
 UP, UV, BE, BS, AT, ED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
@@ -50,6 +53,8 @@ class Authenticator:
 
     Attributes:
         counts: Whether it has a counter; many have not, and show 0 for ever.
+        aaguid: Its make.
+        maker: Who vouches for that; nobody by default.
         flags: What it says of itself with each answer.
     """
 
@@ -61,6 +66,8 @@ class Authenticator:
     count: int = 0
     credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     handle: bytes = b""
+    aaguid: bytes = bytes(16)
+    maker: Maker | None = None
 
     def __post_init__(self) -> None:
         self.key = new_key(self.algorithm)
@@ -77,7 +84,7 @@ class Authenticator:
 
     def attested(self, cose: dict[int, Any] | None = None) -> bytes:
         """Return attested credential data: AAGUID, the id and its length, the key."""
-        head = bytes(16) + len(self.credential_id).to_bytes(2) + self.credential_id
+        head = self.aaguid + len(self.credential_id).to_bytes(2) + self.credential_id
         return head + cbor.encode(cose or cose_of(self.key))
 
     def make(
@@ -91,13 +98,16 @@ class Authenticator:
         """Answer creation options."""
         self.handle = unb64(options["user"]["id"])
         data = self.authenticator_data(self.attested(), AT) if data is None else data
+        client_data = self.client_data("webauthn.create", options["challenge"], **changed)
+        if attestation is None and self.maker is not None:
+            attestation = self.maker.attest(data, client_data)
         if attestation is None:
             attestation = cbor.encode({"fmt": "none", "attStmt": {}, "authData": data})
         return {
             "id": b64(self.credential_id), "rawId": b64(self.credential_id), "type": "public-key",
             "authenticatorAttachment": "platform", "clientExtensionResults": {},
             "response": {
-                "clientDataJSON": b64(self.client_data("webauthn.create", options["challenge"], **changed)),
+                "clientDataJSON": b64(client_data),
                 "attestationObject": b64(attestation), "transports": ["internal", "from-the-future"],
             },
         }  # fmt: skip

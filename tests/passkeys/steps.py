@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 from tests.house import API, bearer, login
 from tests.passkeys.authenticator import Authenticator
 from tests.recovery.steps import settled
 
+from ostiary.core.db import Query
+from ostiary.core.journal import Entry
+from ostiary.core.tables import journal
 from ostiary.wiring import Ostiary
 
 COOKIE = "__Host-passkey"
@@ -68,3 +73,16 @@ async def sign_in(client: httpx.AsyncClient, authenticator: Authenticator, **cha
     """Sign in, and return how it is answered."""
     options, cookie = await ask(client)
     return await show(client, authenticator.show(options, **changed), cookie)
+
+
+async def newest(house: Ostiary, action: str) -> dict[str, Any]:
+    """Return the details of the newest entry of a kind."""
+    rows = await house.database.all(Query(select(journal), Entry))
+    found = [row for row in rows if row.action == action]
+    details: dict[str, Any] = json.loads(max(found, key=lambda row: (row.at, row.strand, row.position)).details)
+    return details
+
+
+async def why_refused(house: Ostiary) -> str:
+    """Return the reason in the newest entry about a refused passkey."""
+    return str((await newest(house, "passkey.refused"))["reason"])

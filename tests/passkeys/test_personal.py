@@ -22,7 +22,7 @@ async def test_an_export_names_passkeys_and_holds_nothing_that_proves_anything(
     assert answer.status_code == 200, answer.text
     (passkey,) = answer.json()["passkeys"]
     assert passkey.keys() == {
-        "id", "sign_count", "aaguid", "transports", "backup_eligible", "backed_up", "user_verified", "name",
-        "created_at", "last_used_at",
+        "id", "sign_count", "aaguid", "attestation", "transports", "backup_eligible", "backed_up", "user_verified",
+        "name", "created_at", "last_used_at",
     }  # fmt: skip
     assert passkey["last_used_at"] is None

@@ -12,15 +12,13 @@ import pytest
 from sqlalchemy import func, select
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, login
 from tests.passkeys.authenticator import BE, BS, UP, UV, Authenticator
-from tests.passkeys.steps import COOKIE, add, ask, owner, show, sign_in
+from tests.passkeys.steps import COOKIE, add, ask, owner, show, sign_in, why_refused
 from tests.recovery.steps import CALLER, disown_token, try_in
 
 from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
 from ostiary.core.db import Query
-from ostiary.core.journal import Entry
 from ostiary.core.secrets import unb64
-from ostiary.core.tables import journal
 from ostiary.passkeys.models import passkey_challenges
 from ostiary.passkeys.queries import Number
 from ostiary.wiring import Ostiary
@@ -41,14 +39,6 @@ async def refused(client: httpx.AsyncClient, authenticator: Authenticator, **cha
     answer = await sign_in(client, authenticator, **changed)
     assert (answer.status_code, slug(answer)) == (401, REFUSED), answer.text
     assert "set-cookie" not in answer.headers
-
-
-async def why(house: Ostiary) -> str:
-    """Return the reason in the newest entry about a refused passkey."""
-    rows = await house.database.all(Query(select(journal), Entry))
-    found = [row for row in rows if row.action == "passkey.refused"]
-    newest = max(found, key=lambda entry: (entry.at, entry.strand, entry.position))
-    return str(json.loads(newest.details)["reason"])
 
 
 class TestSomebodyWithAPasskey:
@@ -139,7 +129,7 @@ class TestAnAnswerIsNotBelieved:
 
         await refused(outside, authenticator, **changed)
 
-        assert await why(house) == reason
+        assert await why_refused(house) == reason
 
     @pytest.mark.parametrize(
         ("flags", "reason"),
@@ -153,7 +143,7 @@ class TestAnAnswerIsNotBelieved:
 
         await refused(outside, authenticator)
 
-        assert await why(house) == reason
+        assert await why_refused(house) == reason
 
     async def test_of_another_relying_party(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         authenticator = await add(outside, await owner(house, outside))
@@ -161,7 +151,7 @@ class TestAnAnswerIsNotBelieved:
 
         await refused(outside, authenticator)
 
-        assert await why(house) == "rp-id"
+        assert await why_refused(house) == "rp-id"
 
     async def test_signed_by_another_key(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         authenticator = await add(outside, await owner(house, outside))
@@ -169,7 +159,7 @@ class TestAnAnswerIsNotBelieved:
 
         await refused(outside, authenticator)
 
-        assert await why(house) == "signature"
+        assert await why_refused(house) == "signature"
 
     @pytest.mark.parametrize("signature", [b"", b"\x00", bytes(64), bytes(1024)])
     async def test_with_a_signature_that_is_none(
@@ -185,7 +175,7 @@ class TestAnAnswerIsNotBelieved:
 
         await refused(outside, authenticator, data=authenticator.authenticator_data()[:cut])
 
-        assert await why(house) == "malformed"
+        assert await why_refused(house) == "malformed"
 
     @pytest.mark.parametrize("more", [b"\x00", b"\xa0", b"\xff" * 100])
     async def test_with_something_behind_it(self, house: Ostiary, outside: httpx.AsyncClient, more: bytes) -> None:
@@ -200,7 +190,7 @@ class TestAnAnswerIsNotBelieved:
 
         await refused(outside, authenticator)
 
-        assert await why(house) == "user-handle"
+        assert await why_refused(house) == "user-handle"
 
     async def test_by_a_credential_that_nobody_has(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         stranger = Authenticator(handle=bytes(64))
@@ -217,7 +207,7 @@ class TestAnAnswerIsNotBelieved:
         assert (await show(outside, credential, cookie)).status_code == 200
 
         assert (await show(outside, credential, cookie)).status_code == 401
-        assert await why(house) == "spent"
+        assert await why_refused(house) == "spent"
 
     async def test_of_which_two_come_at_once(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         authenticator = await add(outside, await owner(house, outside), Authenticator(counts=False))
@@ -235,7 +225,7 @@ class TestAnAnswerIsNotBelieved:
         cookie = None if whose == "none" else (await ask(outside))[1]
 
         assert (await show(outside, authenticator.show(options), cookie)).status_code == 401
-        assert await why(house) == "challenge"
+        assert await why_refused(house) == "challenge"
 
     async def test_that_comes_too_late(self, house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock) -> None:
         authenticator = await add(outside, await owner(house, outside))

@@ -72,12 +72,12 @@ class NewCredentialBody(FromBrowser):
 
 
 class AssertionResponseBody(FromBrowser):
-    """AuthenticatorAssertionResponseJSON; without a user handle nobody can be named."""
+    """AuthenticatorAssertionResponseJSON; without a user handle it names nobody, as where somebody was named before."""
 
     clientDataJSON: Annotated[str, _encoded(LONGEST_CLIENT_DATA)]  # noqa: N815
     authenticatorData: Annotated[str, _encoded(LONGEST_AUTHENTICATOR_DATA)]  # noqa: N815
     signature: Annotated[str, _encoded(LONGEST_SIGNATURE)]
-    userHandle: Annotated[str, _encoded(LONGEST_HANDLE)]  # noqa: N815
+    userHandle: Annotated[str, _encoded(LONGEST_HANDLE)] | None = None  # noqa: N815
 
 
 class AssertionBody(FromBrowser):
@@ -97,7 +97,7 @@ class AssertionBody(FromBrowser):
         return Assertion(
             _decoded("rawId", self.rawId), _decoded("response.clientDataJSON", told.clientDataJSON),
             _decoded("response.authenticatorData", told.authenticatorData),
-            _decoded("response.signature", told.signature), _decoded("response.userHandle", told.userHandle),
+            _decoded("response.signature", told.signature), _decoded("response.userHandle", told.userHandle or ""),
         )  # fmt: skip
 
 

@@ -18,7 +18,9 @@ import msgspec
 from ostiary.core.secrets import unb64
 
 if TYPE_CHECKING:
-    from fido2.webauthn import AuthenticatorData
+    from collections.abc import Callable
+
+    from fido2.webauthn import AttestedCredentialData, AuthenticatorData
 
 CREATE, GET = "webauthn.create", "webauthn.get"
 ES256, EDDSA, RS256 = -7, -8, -257
@@ -31,7 +33,10 @@ LONGEST_ATTESTATION = 8192
 SHORTEST_MODULUS, LONGEST_MODULUS = 2048, 4096  # bits: below is weak, above lets an attacker choose what we compute
 EXPONENT = b"\x01\x00\x01"
 
-_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, struct.error)
+NO_ATTESTATION = "none"
+"""The form in which nothing is proven (section 8.7), and the wish for nothing."""
+
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, struct.error)
 """Whatever reading bytes of a stranger's making may raise."""
 
 
@@ -98,6 +103,17 @@ class Made:
     aaguid: str
     is_backup_eligible: bool
     is_backed_up: bool
+    attestation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """An attestation object, read and not believed yet."""
+
+    form: str
+    statement: dict[str, Any]
+    data: AuthenticatorData
+    credential: AttestedCredentialData
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,25 +157,27 @@ def challenge_in(client_data: bytes, kind: str, site: Site) -> str:
     return challenge
 
 
-def verify_registration(answer: Registration, site: Site) -> Made:
+def verify_registration(answer: Registration, site: Site, judge: Callable[[Attested], str]) -> Made:
     """Return the credential that an authenticator has made (section 7.1, from step 12).
 
-    Attestation is not asked for, and whatever comes is not trusted: any make is welcome. Extensions are not asked
-    for either, and ignored.
+    Extensions are not asked for, and ignored.
+
+    Args:
+        answer: What it said.
+        site: Where.
+        judge: Says in which form its make was proven, or that this will not do.
 
     Raises:
         Unconvincing: A step fails.
     """
-    data = _authenticator_data(_attested(answer.attestation))
+    told = _attested(answer.attestation)
+    data, found = told.data, told.credential
     _check_common(data, site)
-    found = data.credential_data
-    if found is None:
-        raise Unconvincing("no-credential")
     if not 0 < len(found.credential_id) <= LONGEST_CREDENTIAL_ID or found.credential_id != answer.credential_id:
         raise Unconvincing("credential-id")
     return Made(
         bytes(found.credential_id), _checked_key(found.public_key), data.counter, str(found.aaguid),
-        data.is_backup_eligible(), data.is_backed_up(),
+        data.is_backup_eligible(), data.is_backed_up(), judge(told),
     )  # fmt: skip
 
 
@@ -186,8 +204,8 @@ def verify_assertion(answer: Assertion, public_key: bytes, site: Site) -> Shown:
     return Shown(data.counter, data.is_backup_eligible(), data.is_backed_up())
 
 
-def _attested(attestation: bytes) -> bytes:
-    """Return the authenticator data in an attestation object.
+def _attested(attestation: bytes) -> Attested:
+    """Return an attestation object by its parts.
 
     The library's own reader is not taken: it makes as many bytes as a number in their place says.
     """
@@ -198,13 +216,16 @@ def _attested(attestation: bytes) -> bytes:
     try:
         told: Any = cbor.decode(attestation)
         form, statement, data = told["fmt"], told["attStmt"], told["authData"]
-    except _MALFORMED:
+    except MALFORMED:
         raise Unconvincing("malformed") from None
     if not isinstance(form, str) or not isinstance(statement, dict) or not isinstance(data, bytes):
         raise Unconvincing("malformed")
-    if form == "none" and statement:  # section 8.7
+    if form == NO_ATTESTATION and statement:  # section 8.7
         raise Unconvincing("malformed")
-    return data
+    read = _authenticator_data(data)
+    if read.credential_data is None:
+        raise Unconvincing("no-credential")
+    return Attested(form, statement, read, read.credential_data)
 
 
 def _authenticator_data(raw: bytes) -> AuthenticatorData:
@@ -214,7 +235,7 @@ def _authenticator_data(raw: bytes) -> AuthenticatorData:
         raise Unconvincing("malformed")
     try:
         return AuthenticatorData(raw)
-    except _MALFORMED:
+    except MALFORMED:
         raise Unconvincing("malformed") from None
 
 

@@ -25,6 +25,14 @@ class PasskeyNotAccepted(Problem):
     status = 422
 
 
+class AuthenticatorNotAllowed(Problem):
+    """Policy welcomes the authenticators of some makers only; which, whoever runs the house can say."""
+
+    slug = "authenticator-not-allowed"
+    title = "This kind of authenticator is not accepted here. Use one that was approved."
+    status = 422
+
+
 class NoSuchPasskey(Problem):
     """Not a passkey of the caller's own account."""
 

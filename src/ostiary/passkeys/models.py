@@ -16,6 +16,8 @@ passkeys = Table(
     Column("public_key", LargeBinary, nullable=False),
     Column("sign_count", BigInteger, nullable=False),
     Column("aaguid", Text, nullable=False),
+    # The form in which the make was proven when it was added; `none` is the authenticator's own word.
+    Column("attestation", Text, nullable=False),
     Column("transports", Text, nullable=False),
     Column("backup_eligible", Boolean, nullable=False),
     Column("backed_up", Boolean, nullable=False),

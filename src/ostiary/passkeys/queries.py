@@ -17,7 +17,8 @@ class Passkey(msgspec.Struct, frozen=True):
         credential_id: The authenticator's name for it, at most 1023 bytes.
         public_key: COSE_Key (RFC 9052 section 7), with nothing but what its algorithm needs.
         sign_count: The last that the authenticator showed; 0 where it does not count.
-        aaguid: Make of the authenticator by its own word; zeros where it does not say.
+        aaguid: Make of the authenticator; zeros where it does not say.
+        attestation: How that was proven: `packed` by a trusted maker's statement, `none` not at all.
         transports: How browsers reach it, parted by spaces.
         backup_eligible: Whether it can be synchronised; never changes.
         backed_up: Whether it was, the last time.
@@ -30,6 +31,7 @@ class Passkey(msgspec.Struct, frozen=True):
     public_key: bytes
     sign_count: int
     aaguid: str
+    attestation: str
     transports: str
     backup_eligible: bool
     backed_up: bool

@@ -5,38 +5,37 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from ostiary.accounts import clean_display_text, describe_agent
-from ostiary.core.clock import Millis, iso, millis
+from ostiary.core.clock import Millis, iso
 from ostiary.core.db import Duplicate
-from ostiary.core.secrets import b64, new_id
+from ostiary.core.secrets import new_id
 from ostiary.passkeys import queries
+from ostiary.passkeys.attestation import OF_POLICY, Attestation
 from ostiary.passkeys.ceremony import (
-    ALGORITHMS,
     CREATE,
-    GET,
     Assertion,
+    Attested,
     Made,
     Registration,
-    Shown,
     Site,
     Unconvincing,
-    challenge_in,
-    verify_assertion,
     verify_registration,
 )
-from ostiary.passkeys.challenges import LIFETIME, REGISTRATION, SIGN_IN, Challenges, Issued
+from ostiary.passkeys.challenges import REGISTRATION, SECOND_FACTOR, SIGN_IN, Challenges, Issued
 from ostiary.passkeys.errors import (
+    AuthenticatorNotAllowed,
     LastWayIn,
     NoSuchPasskey,
     PasskeyNotAccepted,
     PasskeyRefused,
     TooManyPasskeys,
 )
+from ostiary.passkeys.options import creation_options, request_options
+from ostiary.passkeys.proving import Asked, Proof, issued, second_factor, weigh
 from ostiary.passkeys.queries import Passkey
 from ostiary.web.reception import AddressNotProven
 
@@ -56,26 +55,6 @@ TRANSPORTS = frozenset({"usb", "nfc", "ble", "smart-card", "hybrid", "internal"}
 HasPassword = Callable[["Unit", str], Awaitable[bool]]
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Evidence that a passkey opened an account, to be confirmed in the unit that acts on it (D13).
-
-    Attributes:
-        epoch: The account's, when its key was read: whatever ended everything since ends this, too.
-        sign_count: What the authenticator has shown.
-        methods: RFC 8176: whether the key can leave its hardware, that somebody was there, and that both the device
-            and what it asks for were shown.
-    """
-
-    account_id: str
-    passkey_id: str
-    epoch: int
-    sign_count: int
-    is_backed_up: bool
-    methods: tuple[str, ...]
-    challenge: Issued
-
-
 class Passkeys:
     """Keeps a public key for each authenticator; never a secret."""
 
@@ -88,6 +67,7 @@ class Passkeys:
         self._alerts = alerts
         self._has_password = has_password
         self._settings = settings
+        self._attestation = Attestation(settings)
         self.site = site
         self.challenges = Challenges(macs, database.clock)
 
@@ -105,21 +85,7 @@ class Passkeys:
             handle = await self._handle(unit, account.id)
             held = await unit.all(queries.OF_ACCOUNT, account_id=account.id)
         challenge = self.challenges.issue(REGISTRATION, caller.session_id or "")
-        return {
-            "rp": {"id": self.site.rp_id, "name": self.site.name},
-            "user": {
-                "id": b64(handle), "name": account.username, "displayName": account.full_name or account.username,
-            },
-            "challenge": b64(challenge),
-            "pubKeyCredParams": [{"type": "public-key", "alg": algorithm} for algorithm in ALGORITHMS],
-            "timeout": millis(LIFETIME),
-            # Else the same authenticator would make a second one, and its owner wonder which is which.
-            "excludeCredentials": [_descriptor(passkey) for passkey in held],
-            "authenticatorSelection": {
-                "residentKey": "required", "requireResidentKey": True, "userVerification": "required",
-            },
-            "attestation": "none",
-        }  # fmt: skip
+        return creation_options(self.site, account, handle, challenge, held, self._attestation.options())
 
     async def finish_registration(self, caller: Caller, answer: Registration, name: str = "") -> Passkey:
         """Store the passkey that the caller's browser has made, and tell the owner.
@@ -131,22 +97,32 @@ class Passkeys:
 
         Raises:
             PasskeyNotAccepted: The answer fails a step, or was given before.
+            AuthenticatorNotAllowed: Attestation is asked for, and this one's make will not do.
             AddressNotProven: Nobody could be told of it.
             TooManyPasskeys: The account has as many as it can.
             InvalidFields: The name is too long.
         """
         name = clean_display_text(name, LONGEST_NAME, field="name") or describe_agent(caller.agent or "")
         try:
-            challenge = self._issued(answer.client_data, CREATE, REGISTRATION, caller.session_id or "")
-            made = await asyncio.to_thread(verify_registration, answer, self.site)
+            asked = Asked(REGISTRATION, caller.session_id or "")
+            challenge = issued(self.challenges, self.site, answer.client_data, CREATE, asked)
+            made = await asyncio.to_thread(verify_registration, answer, self.site, self._judge(answer))
         except Unconvincing as doubt:
-            await self._refuse(caller, caller.account_id, doubt.reason, PasskeyNotAccepted())
+            is_policy = doubt.reason in OF_POLICY
+            await self._refuse(
+                caller, caller.account_id, doubt.reason,
+                AuthenticatorNotAllowed() if is_policy else PasskeyNotAccepted(),
+            )  # fmt: skip
         async with self._database.unit(caller) as unit:
             account = await self._able(unit, caller.account_id or "")
             passkey = _passkey(unit.now, account.id, made, answer.transports, name)
             await self._add(unit, challenge, passkey)
             self._tell(unit, "passkey_added", passkey)
         return passkey
+
+    def _judge(self, answer: Registration) -> Callable[[Attested], str]:
+        at = self._database.clock.now()
+        return lambda told: self._attestation.judge(told, answer.client_data, at)
 
     async def _add(self, unit: Unit, challenge: Issued, passkey: Passkey) -> None:
         if not await self.challenges.spend(unit, challenge):
@@ -159,7 +135,7 @@ class Passkeys:
             raise PasskeyNotAccepted from None
         unit.note(
             "passkey.added", passkey.account_id, passkey=passkey.id, aaguid=passkey.aaguid,
-            backup_eligible=passkey.backup_eligible, private={"name": passkey.name},
+            backup_eligible=passkey.backup_eligible, attestation=passkey.attestation, private={"name": passkey.name},
         )  # fmt: skip
 
     async def _able(self, unit: Unit, account_id: str) -> Account:
@@ -184,14 +160,22 @@ class Passkeys:
         Args:
             browser: Its id, from its cookie.
         """
-        return {
-            "challenge": b64(self.challenges.issue(SIGN_IN, browser)),
-            "timeout": millis(LIFETIME),
-            "rpId": self.site.rp_id,
-            # Empty for everybody: a list would tell who has an account, and with which authenticators (R7).
-            "allowCredentials": [],
-            "userVerification": "required",
-        }
+        return request_options(self.site, self.challenges.issue(SIGN_IN, browser))
+
+    async def has_one(self, unit: Unit, account_id: str) -> bool:
+        """Return whether an account has a passkey, so that one may be asked for."""
+        return await self._count(unit, account_id) > 0
+
+    async def begin_second_factor(self, account_id: str, attempt_id: str) -> dict[str, Any]:
+        """Return what a browser needs to show one of an account's passkeys, where another proof has named the account.
+
+        Args:
+            account_id: Whose; from the proof that came before, never from the request (D13).
+            attempt_id: The sign-in under way: its challenge serves no other, and no sign-in without a name.
+        """
+        held = await self.listed(account_id)
+        challenge = self.challenges.issue(SECOND_FACTOR, second_factor(account_id, attempt_id).bound_to)
+        return request_options(self.site, challenge, held)
 
     async def owner_of(self, unit: Unit, credential_id: bytes) -> str | None:
         """Return whose a credential is, by its own word; proves nothing."""
@@ -209,16 +193,37 @@ class Passkeys:
         Raises:
             PasskeyRefused: The answer fails a step.
         """
+        return await self._prove(caller, answer, Asked(SIGN_IN, browser or ""))
+
+    async def prove_second_factor(
+        self, caller: Caller, answer: Assertion, *, account_id: str, attempt_id: str
+    ) -> Proof:
+        """Return evidence that one of this account's passkeys was shown; `confirm` it in the unit that acts on it.
+
+        Args:
+            caller: Who asks.
+            answer: What the authenticator said; without a user handle, as it need not name anybody.
+            account_id: Whose passkey it has to be.
+            attempt_id: The sign-in under way.
+
+        Raises:
+            PasskeyRefused: The answer fails a step, or is by another account's passkey.
+        """
+        return await self._prove(caller, answer, second_factor(account_id, attempt_id))
+
+    async def _prove(self, caller: Caller, answer: Assertion, asked: Asked) -> Proof:
         async with self._database.unit(caller) as unit:
             stored = await unit.find(queries.BY_CREDENTIAL, credential_id=answer.credential_id)
             owner_id = stored.account_id if stored else ""
             account = await self._accounts.find(unit, owner_id)
             handle = await unit.find(queries.HANDLE, account_id=owner_id)
         try:
-            challenge, shown = await self._weigh(answer, browser, stored, handle.handle if handle else b"")
+            challenge, shown = await weigh(
+                self.challenges, self.site, answer, asked, stored, handle.handle if handle else b""
+            )
         except Unconvincing as doubt:
             await self._refuse(
-                caller, stored.account_id if stored else None, doubt.reason,
+                caller, asked.account_id or (stored.account_id if stored else None), doubt.reason,
                 PasskeyRefused(is_unknown=doubt.reason == "unknown"),
             )  # fmt: skip
         assert stored is not None
@@ -228,24 +233,6 @@ class Passkeys:
         return Proof(
             account.id, stored.id, account.epoch, shown.sign_count, shown.is_backed_up, (held, "user", "mfa"), challenge
         )
-
-    async def _weigh(
-        self, answer: Assertion, browser: str | None, stored: Passkey | None, handle: bytes
-    ) -> tuple[Issued, Shown]:
-        """Return the challenge that was answered, and what the answer says; the signature is verified off the loop.
-
-        Raises:
-            Unconvincing: A step fails.
-        """
-        challenge = self._issued(answer.client_data, GET, SIGN_IN, browser or "")
-        if stored is None:
-            raise Unconvincing("unknown")
-        if not handle or not secrets.compare_digest(handle, answer.user_handle):
-            raise Unconvincing("user-handle")
-        shown = await asyncio.to_thread(verify_assertion, answer, stored.public_key, self.site)
-        if shown.is_backup_eligible != bool(stored.backup_eligible):
-            raise Unconvincing("backup-eligibility")
-        return challenge, shown
 
     async def confirm(self, unit: Unit, proof: Proof) -> bool:
         """Return whether a proof still stands in this unit, and use its challenge up.
@@ -343,12 +330,6 @@ class Passkeys:
 
     # --- Between
 
-    def _issued(self, client_data: bytes, kind: str, purpose: str, bound_to: str) -> Issued:
-        issued = self.challenges.read(purpose, challenge_in(client_data, kind, self.site), bound_to)
-        if issued is None:
-            raise Unconvincing("challenge")
-        return issued
-
     async def _count(self, unit: Unit, account_id: str) -> int:
         return (await unit.get(queries.COUNT, account_id=account_id)).number
 
@@ -367,12 +348,8 @@ class Passkeys:
 def _passkey(now: Millis, account_id: str, made: Made, transports: tuple[str, ...], name: str) -> Passkey:
     return Passkey(
         id=new_id(now), account_id=account_id, credential_id=made.credential_id, public_key=made.public_key,
-        sign_count=made.sign_count, aaguid=made.aaguid,
+        sign_count=made.sign_count, aaguid=made.aaguid, attestation=made.attestation,
         transports=" ".join(sorted(TRANSPORTS.intersection(transports))),
         backup_eligible=made.is_backup_eligible, backed_up=made.is_backed_up, user_verified=True, name=name,
         created_at=now, last_used_at=None,
     )  # fmt: skip
-
-
-def _descriptor(passkey: Passkey) -> dict[str, Any]:
-    return {"type": "public-key", "id": b64(passkey.credential_id), "transports": passkey.transports.split()}

@@ -170,7 +170,8 @@ INVENTORY: Final[dict[str, Columns]] = {
         },
         _sections(
             "passkeys",
-            "id sign_count aaguid transports backup_eligible backed_up user_verified name created_at last_used_at",
+            "id sign_count aaguid attestation transports backup_eligible backed_up user_verified name created_at "
+            "last_used_at",
         ),
     ),
     "passkey_users": {

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("sign_count", sa.BigInteger(), nullable=False),
         sa.Column("aaguid", sa.Text(), nullable=False),
+        sa.Column("attestation", sa.Text(), nullable=False),
         sa.Column("transports", sa.Text(), nullable=False),
         sa.Column("backup_eligible", sa.Boolean(), nullable=False),
         sa.Column("backed_up", sa.Boolean(), nullable=False),
