@@ -22,7 +22,7 @@ ThePrivacy = Annotated[Privacy, service(Privacy)]
 class EraseBody(Strict):
     """The password once more."""
 
-    current_password: str = Field(max_length=1024)
+    current_password: str = Field(max_length=1024, description="Empty where the account has none.")
 
 
 class KeepBody(Strict):

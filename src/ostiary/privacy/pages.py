@@ -94,8 +94,9 @@ async def _erasing(
 ) -> Response:
     account = await accounts.remembered(account_id or "")
     form = refused(refusal, {}) if refusal else Form()
+    has_password = await privacy.has_password(account_id or "")
     return page(
-        request, "erase.html", refusal=refusal, account=account, form=form, is_sure=is_sure,
+        request, "erase.html", refusal=refusal, account=account, form=form, is_sure=is_sure, has_password=has_password,
         days=privacy.settings.grace.days, rest_days=privacy.settings.name_rest.days,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
     from ostiary.core.onetime import OneTimeTokens, Spent
-    from ostiary.passwords import Passwords
+    from ostiary.passwords import Passwords, Proof
     from ostiary.privacy.export import PersonalData
     from ostiary.privacy.settings import PrivacySettings
     from ostiary.protection import Protection
@@ -79,17 +79,23 @@ class Privacy:
 
         Of two who ask at once, both are told the same, and one letter goes.
 
+        Args:
+            caller: Who asks, after a sign-in just now.
+            current_password: Once more; empty where the account has none, as whoever signs in otherwise may leave, too.
+
         Raises:
-            WrongCurrentPassword: It is not the account's, or was just changed.
+            WrongCurrentPassword: It is not the account's, or was just changed or chosen.
             LimitReached: Too many wrong ones.
             NotSignedIn: The account was closed in another way meanwhile.
             TooBusy: The hashing pool is full.
         """
         account_id = caller.account_id
         assert account_id is not None
-        proof = await self.passwords.recheck(caller, account_id, current_password, field="current_password")
+        proof = None
+        if current_password or await self.has_password(account_id):
+            proof = await self.passwords.recheck(caller, account_id, current_password, field="current_password")
         async with self.database.unit(caller) as unit:
-            if not await self.passwords.confirm(unit, proof):
+            if not await self._is_confirmed(unit, account_id, proof):
                 raise WrongCurrentPassword(
                     errors=(FieldError("current_password", WrongCurrentPassword.title, "wrong"),)
                 )
@@ -97,6 +103,11 @@ class Privacy:
             if erasure is None:
                 raise NotSignedIn
             return erasure
+
+    async def has_password(self, account_id: str) -> bool:
+        """Return whether a password is asked for before an account is closed."""
+        async with self.database.unit() as unit:
+            return await self.passwords.has_one(unit, account_id)
 
     async def erase_for(self, caller: Caller, account_id: str, *, now: bool = False) -> Erasure:
         """Begin to erase somebody's account, as the keeper may who was asked; with `now`, erase it.
@@ -170,6 +181,11 @@ class Privacy:
         if is_told:
             _tell(unit, "account_erasing", account_id, until=due_at)
         return erasure
+
+    async def _is_confirmed(self, unit: Unit, account_id: str, proof: Proof | None) -> bool:
+        if proof is not None:
+            return await self.passwords.confirm(unit, proof)
+        return not await self.passwords.has_one(unit, account_id)  # one was chosen meanwhile: then it counts
 
     async def _erase(self, unit: Unit, account_id: str, *, by: Millis) -> bool:
         rest = unit.now + millis(self.settings.name_rest)

@@ -200,7 +200,12 @@ def samples() -> list[Sample]:
         ("not-me-too-late", "not_me.html", {"token": "", "disowned": None, "is_done": False}),
         ("erase", "erase.html", {"account": MIRA, "is_sure": False, "days": 14, "rest_days": 90}),
         ("erase-unconfirmed", "erase.html", {"account": NEW, "is_sure": False, "days": 14, "rest_days": 90}),
-        ("erase-sure", "erase.html", {"account": MIRA, "is_sure": True, "days": 14, "rest_days": 90}),
+        ("erase-sure", "erase.html", {"account": MIRA, "is_sure": True, "has_password": True, "days": 14}),
+        (
+            "erase-sure-passwordless",
+            "erase.html",
+            {"account": MIRA, "is_sure": True, "has_password": False, "days": 14},
+        ),
         ("erasing", "erasing.html", {"erased": MIRA, "due_at": THEN + timedelta(days=14)}),
         ("keep", "keep.html", {"token": "t0k", "kept": {"username": MIRA.username, "due_at": THEN}, "done": None}),
         ("keep-done", "keep.html", {"token": "", "kept": None, "done": KEPT}),
