@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,15 @@ from tests.house import (
     register,
     token_in,
 )
+from tests.passkeys.steps import add
 from tests.privacy.steps import ERASING, erase, everything_stored, keep, keep_token
 from tests.recovery.steps import ADDRESS, FRESH, confirm, disown_token, letters, move, prove, settled, try_in
 
 from ostiary.accounts import TokenSpent, UsernameTaken, check_address, check_username
 from ostiary.core.caller import HOUSE, KEEPER, Caller
 from ostiary.core.clock import ManualClock
+from ostiary.core.crypto import FIND_KEY
+from ostiary.core.db.sqlite import connect
 from ostiary.core.errors import Misconfigured
 from ostiary.incident import Cause
 from ostiary.wiring import Ostiary
@@ -81,6 +85,26 @@ async def test_it_wants_the_password_and_a_sign_in_just_now(
     assert refused.json()["max_age"] == 600
     assert (await outside.get(f"{API}/me", headers=bearer(held))).status_code == 200
     assert not letters(house, ERASING)
+
+
+async def test_whoever_has_no_password_leaves_by_a_sign_in_just_now(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    await settled(house, outside)
+    browser = Browser(outside)
+    await browser.sign_in()
+    held = await login(outside)
+    async with house.database.unit(KEEPER) as unit:
+        await house.passwords.forget(unit, held["user"]["id"])
+
+    assert_problem(await erase(outside, held, "guessed"), 401, "wrong-current-password")
+    shown = await browser.get("/auth/account/erase?step=2")
+    assert "Your account has no password" in shown.text
+    assert 'name="current_password"' not in shown.text
+    answer = await browser.submit("/auth/account/erase", at="/auth/account/erase?step=2")
+
+    assert answer.status_code == 200
+    assert "Your account is closed" in answer.text
+    assert (await outside.get(f"{API}/me", headers=bearer(held))).status_code == 401
+    await letter_to(house, ADDRESS, ERASING)
 
 
 async def test_the_letters_link_keeps_the_account_and_every_session_stays_ended(
@@ -160,11 +184,12 @@ async def test_erased_means_that_nothing_about_the_person_is_left(
     await outside.post(
         f"{API}/email/change", json={"email": "second@example.net", "current_password": PASSWORD}, headers=bearer(held)
     )
+    await add(outside, bearer(held), name="Planted key")
     async with house.database.unit(Caller(request_id="test", address="198.51.100.77", agent=AGENT)) as unit:
         unit.later("letter", kind="no_such_kind", account_id=account_id, to=ADDRESS, when=0, address="198.51.100.77")
     await house.outbox.drain()  # given up or waiting, it is there
     stored = await everything_stored(house)
-    for planted in (ADDRESS, "Mira Planted", "203.0.113.7", "second@example.net", "mira"):
+    for planted in (ADDRESS, "Mira Planted", "203.0.113.7", "second@example.net", "mira", "Planted key"):
         assert planted in stored  # else the search below finds nothing wherever it looks
 
     await erase(outside, held)
@@ -174,7 +199,8 @@ async def test_erased_means_that_nothing_about_the_person_is_left(
     await house.outbox.drain()
 
     stored = await everything_stored(house)
-    for planted in (ADDRESS, "Mira Planted", "203.0.113.7", "198.51.100.77", "second@example.net", "mira", AGENT):
+    gone = (ADDRESS, "Mira Planted", "203.0.113.7", "198.51.100.77", "second@example.net", "mira", "Planted key", AGENT)
+    for planted in gone:
         assert planted not in stored
     assert not [job async for job in house.outbox.naming(account_id)]
     lines = await house.audit.listed(account_id, most=1000)
@@ -182,6 +208,24 @@ async def test_erased_means_that_nothing_about_the_person_is_left(
     assert {"account.opened", "login.succeeded", "account.erasure_asked"} & {line.action for line in lines}
     assert all(line.private is None for line in lines if line.action == "address.proven")
     assert (await house.audit.verify()).ok
+
+
+@pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
+async def test_the_key_of_an_erased_account_is_in_no_free_page(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    """D12: with it, and the root secret, what it sealed in the journal could be read again."""
+    erased, other = await settled(house, outside), await settled(house, outside, "nils")
+    async with house.database.unit() as unit:
+        gone = await unit.get(FIND_KEY, account_id=erased["user"]["id"])
+        kept = await unit.get(FIND_KEY, account_id=other["user"]["id"])
+    await house.privacy.erase_for(KEEPER, erased["user"]["id"], now=True)
+    await house.close()  # the last connection takes the write-ahead log along
+
+    file = Path(house.database_url.removeprefix("sqlite:///"))
+    with closing(connect(file)) as connection:
+        assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)  # of itself, or because we asked
+    written = await asyncio.to_thread(file.read_bytes)
+    assert kept.sealed in written
+    assert gone.sealed not in written
 
 
 async def test_an_old_address_begins_anew_and_inherits_nothing(
