@@ -165,7 +165,7 @@ class Ostiary:
             PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
         )  # fmt: skip
         self.passkeys = Passkeys(
-            self.database, self.accounts, self.alerts, self.macs, self.passwords.has_one,
+            self.database, self.accounts, self.sessions, self.alerts, self.macs, self.passwords.has_one,
             site_of(settings.web.public_url, settings.web.product_name), settings.passkeys,
         )  # fmt: skip
         self.login = Login(

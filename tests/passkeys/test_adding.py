@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -11,10 +12,13 @@ from fido2 import cbor
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, login, register
 from tests.passkeys.authenticator import AT, BE, BS, ED, UP, UV, Authenticator, cose_of
 from tests.passkeys.steps import add, ask, begin, finish, owner, sign_in
-from tests.recovery.steps import move
+from tests.recovery.steps import CALLER, disown_token, move
 
+from ostiary.core.caller import Caller
 from ostiary.core.clock import ManualClock
 from ostiary.core.secrets import unb64
+from ostiary.passkeys.answers import NewCredentialBody
+from ostiary.sessions import NotSignedIn
 from ostiary.wiring import Ostiary
 
 
@@ -254,6 +258,39 @@ class TestAnAnswerIsNotStored:
 
         assert answer.status_code == 422
         assert await stored(house) == 1
+
+
+class TestThisWasNotMe:
+    """What a thief has asked for before must not be stored after it."""
+
+    async def test_past_the_gate_already(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
+        bearing = await owner(house, outside)
+        await add(outside, bearing)
+        token = disown_token(await letter_to(house, "mira@example.org", "passkey was added"))
+        answer = NewCredentialBody.model_validate(Authenticator().make(await begin(outside, bearing))).read()
+        claims = json.loads(unb64(bearing["authorization"].split(".")[1]))
+        thief = Caller(request_id="late", account_id=claims["sub"], session_id=claims["sid"])
+
+        await house.recovery.disown(CALLER, token)
+
+        with pytest.raises(NotSignedIn):
+            await house.passkeys.finish_registration(thief, answer)
+        with pytest.raises(NotSignedIn):
+            await house.passkeys.begin_registration(thief)
+        assert await stored(house) == 0
+
+    async def test_at_the_same_moment(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
+        bearing = await owner(house, outside)
+        await add(outside, bearing)
+        token = disown_token(await letter_to(house, "mira@example.org", "passkey was added"))
+        made = [Authenticator().make(await begin(outside, bearing)) for _ in range(5)]
+
+        disowning = asyncio.create_task(house.recovery.disown(CALLER, token))
+        answers = await asyncio.gather(*(finish(outside, bearing, one) for one in made))
+        await disowning
+
+        assert {answer.status_code for answer in answers} <= {201, 401}
+        assert await stored(house) == 0
 
 
 @pytest.mark.parametrize("flags", [UP | UV, UP | UV | BE, UP | UV | BE | BS])

@@ -82,6 +82,18 @@ class TestSomebodyWithAPasskey:
 
         assert [(await sign_in(outside, authenticator)).status_code for _ in range(3)] == [200, 200, 200]
 
+    async def test_sees_that_it_is_synchronised_by_now(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
+        bearing = await owner(house, outside)
+        authenticator = await add(outside, bearing, Authenticator(flags=UP | UV | BE))
+        seen = []
+        for flags in (UP | UV | BE | BS, UP | UV | BE):
+            authenticator.flags = flags
+            assert (await sign_in(outside, authenticator)).status_code == 200
+            (passkey,) = (await outside.get(f"{API}/passkeys", headers=bearing)).json()["passkeys"]
+            seen.append(passkey["backed_up"])
+
+        assert seen == [True, False]
+
     async def test_keeps_it_past_a_change_of_the_password(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         bearing = await owner(house, outside)
         authenticator = await add(outside, bearing)

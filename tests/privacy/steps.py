@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.attacks.raw import contents
 from tests.house import API, PASSWORD, bearer, letter_to
 from tests.recovery.steps import ADDRESS
 
+from ostiary.core.secrets import unb64
 from ostiary.mail import KeptLetter
 from ostiary.wiring import Ostiary
 
@@ -26,6 +28,12 @@ async def erase(client: httpx.AsyncClient, held: dict[str, Any], password: str =
 async def export(client: httpx.AsyncClient, held: dict[str, Any]) -> httpx.Response:
     """Ask for everything."""
     return await client.post(f"{API}/account/export", headers=bearer(held))
+
+
+def sid_of(held: dict[str, Any]) -> str:
+    """Return the session that an access token hangs on."""
+    claims: dict[str, Any] = json.loads(unb64(held["access_token"].split(".")[1]))
+    return str(claims["sid"])
 
 
 async def keep(client: httpx.AsyncClient, token: str) -> httpx.Response:

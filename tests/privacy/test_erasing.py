@@ -26,7 +26,7 @@ from tests.house import (
     token_in,
 )
 from tests.passkeys.steps import add
-from tests.privacy.steps import ERASING, erase, everything_stored, keep, keep_token
+from tests.privacy.steps import ERASING, erase, everything_stored, export, keep, keep_token, sid_of
 from tests.recovery.steps import ADDRESS, FRESH, confirm, disown_token, letters, move, prove, settled, try_in
 
 from ostiary.accounts import TokenSpent, UsernameTaken, check_address, check_username
@@ -36,6 +36,7 @@ from ostiary.core.crypto import FIND_KEY
 from ostiary.core.db.sqlite import connect
 from ostiary.core.errors import Misconfigured
 from ostiary.incident import Cause
+from ostiary.sessions import NotSignedIn
 from ostiary.wiring import Ostiary
 
 GRACE = timedelta(days=14)
@@ -105,6 +106,23 @@ async def test_whoever_has_no_password_leaves_by_a_sign_in_just_now(house: Ostia
     assert "Your account is closed" in answer.text
     assert (await outside.get(f"{API}/me", headers=bearer(held))).status_code == 401
     await letter_to(house, ADDRESS, ERASING)
+
+
+async def test_what_a_thief_asked_before_this_was_not_me_closes_nothing_after_it(
+    house: Ostiary, outside: httpx.AsyncClient
+) -> None:
+    """It takes the password away, so that a thief past the gate would be one who has none."""
+    held = await settled(house, outside)
+    thief = Caller(request_id="late", account_id=held["user"]["id"], session_id=sid_of(held))
+    await export(outside, held)
+    await house.recovery.disown(KEEPER, disown_token(await letter_to(house, ADDRESS, "copy of your data")))
+
+    with pytest.raises(NotSignedIn):
+        await house.privacy.erase(thief, "")
+
+    account = await house.accounts.remembered(held["user"]["id"])
+    assert account is not None
+    assert account.is_alive
 
 
 async def test_the_letters_link_keeps_the_account_and_every_session_stays_ended(

@@ -37,6 +37,7 @@ from ostiary.passkeys.errors import (
 from ostiary.passkeys.options import creation_options, request_options
 from ostiary.passkeys.proving import Asked, Proof, issued, second_factor, weigh
 from ostiary.passkeys.queries import Passkey
+from ostiary.sessions import NotSignedIn
 from ostiary.web.reception import AddressNotProven
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ostiary.core.db import Database, Unit
     from ostiary.core.secrets import Macs
     from ostiary.passkeys.settings import PasskeySettings
+    from ostiary.sessions import Sessions
 
 HANDLE_BYTES = 64
 LONGEST_NAME = 60
@@ -59,11 +61,12 @@ class Passkeys:
     """Keeps a public key for each authenticator; never a secret."""
 
     def __init__(
-        self, database: Database, accounts: Accounts, alerts: Alerts, macs: Macs, has_password: HasPassword,
-        site: Site, settings: PasskeySettings,
+        self, database: Database, accounts: Accounts, sessions: Sessions, alerts: Alerts, macs: Macs,
+        has_password: HasPassword, site: Site, settings: PasskeySettings,
     ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
+        self._sessions = sessions
         self._alerts = alerts
         self._has_password = has_password
         self._settings = settings
@@ -77,11 +80,12 @@ class Passkeys:
         """Return what the caller's browser needs to make a passkey (PublicKeyCredentialCreationOptionsJSON).
 
         Raises:
+            NotSignedIn: The session has just ended.
             AddressNotProven: Nobody could be told of it.
             TooManyPasskeys: The account has as many as it can.
         """
         async with self._database.unit(caller) as unit:
-            account = await self._able(unit, caller.account_id or "")
+            account = await self._able(unit, caller)
             handle = await self._handle(unit, account.id)
             held = await unit.all(queries.OF_ACCOUNT, account_id=account.id)
         challenge = self.challenges.issue(REGISTRATION, caller.session_id or "")
@@ -98,6 +102,7 @@ class Passkeys:
         Raises:
             PasskeyNotAccepted: The answer fails a step, or was given before.
             AuthenticatorNotAllowed: Attestation is asked for, and this one's make will not do.
+            NotSignedIn: The session has just ended.
             AddressNotProven: Nobody could be told of it.
             TooManyPasskeys: The account has as many as it can.
             InvalidFields: The name is too long.
@@ -114,7 +119,7 @@ class Passkeys:
                 AuthenticatorNotAllowed() if is_policy else PasskeyNotAccepted(),
             )  # fmt: skip
         async with self._database.unit(caller) as unit:
-            account = await self._able(unit, caller.account_id or "")
+            account = await self._able(unit, caller)
             passkey = _passkey(unit.now, account.id, made, answer.transports, name)
             await self._add(unit, challenge, passkey)
             self._tell(unit, "passkey_added", passkey)
@@ -138,10 +143,17 @@ class Passkeys:
             backup_eligible=passkey.backup_eligible, attestation=passkey.attestation, private={"name": passkey.name},
         )  # fmt: skip
 
-    async def _able(self, unit: Unit, account_id: str) -> Account:
-        """Return an account that can have one more passkey; until the unit ends nobody else adds or removes one."""
-        await unit.lock(f"passkeys {account_id}")
+    async def _able(self, unit: Unit, caller: Caller) -> Account:
+        """Return the caller's account if it can have one more passkey; until the unit ends nobody else changes them.
+
+        The session is looked at under the lock that `forget_all` takes, too: what a thief has asked for before
+        "this wasn't me" must not be stored after it.
+        """
+        account_id = caller.account_id or ""
+        await unit.lock(_lock_of(account_id))
         account = await self._accounts.get(unit, account_id)
+        if not await self._sessions.stands(unit, caller.session_id or "", account):
+            raise NotSignedIn
         if not account.is_alive or not account.email_verified:
             raise AddressNotProven
         if await self._count(unit, account_id) >= self._settings.most:
@@ -307,7 +319,7 @@ class Passkeys:
         """
         account_id = caller.account_id or ""
         async with self._database.unit(caller) as unit:
-            await unit.lock(f"passkeys {account_id}")  # of the last two, two requests must not remove both
+            await unit.lock(_lock_of(account_id))  # of the last two, two requests must not remove both
             passkey = await unit.find(queries.OWN, passkey_id=passkey_id, account_id=account_id)
             if passkey is None:
                 raise NoSuchPasskey
@@ -319,6 +331,7 @@ class Passkeys:
 
     async def forget_all(self, unit: Unit, account_id: str) -> None:
         """Remove every passkey of an account, and the name by which authenticators knew it (decision 33)."""
+        await unit.lock(_lock_of(account_id))
         removed = await unit.run(queries.REMOVE_ALL, of_account=account_id)
         await unit.run(queries.FORGET_OWNER, of_account=account_id)
         if removed:
@@ -343,6 +356,10 @@ class Passkeys:
             "letter", kind=kind, account_id=passkey.account_id, when=unit.now, agent=unit.caller.agent or "",
             address=unit.caller.address or "unknown", name=passkey.name,
         )  # fmt: skip
+
+
+def _lock_of(account_id: str) -> str:
+    return f"passkeys {account_id}"
 
 
 def _passkey(now: Millis, account_id: str, made: Made, transports: tuple[str, ...], name: str) -> Passkey:

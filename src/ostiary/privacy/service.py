@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ostiary.accounts import KEEP, NoSuchAccount, TokenSpent
+from ostiary.accounts import DISOWN, KEEP, NoSuchAccount, TokenSpent
 from ostiary.core.clock import Millis, millis
 from ostiary.core.errors import FieldError
 from ostiary.passwords import WrongCurrentPassword
@@ -183,8 +183,18 @@ class Privacy:
         return erasure
 
     async def _is_confirmed(self, unit: Unit, account_id: str, proof: Proof | None) -> bool:
+        """Return whether what was shown still holds in this unit.
+
+        Raises:
+            NotSignedIn: A sign-in is all that was shown, and its session has just ended.
+        """
         if proof is not None:
             return await self.passwords.confirm(unit, proof)
+        # "This wasn't me" takes the password away: under its lock, or a thief would be one who has none.
+        await unit.lock(f"{DISOWN} {account_id}")
+        account = await self.accounts.get(unit, account_id)
+        if not await self.sessions.stands(unit, unit.caller.session_id or "", account):
+            raise NotSignedIn
         return not await self.passwords.has_one(unit, account_id)  # one was chosen meanwhile: then it counts
 
     async def _erase(self, unit: Unit, account_id: str, *, by: Millis) -> bool:
