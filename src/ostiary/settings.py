@@ -20,8 +20,10 @@ from ostiary.core.outbound import OutboundSettings
 from ostiary.csp_reports.settings import CspReportSettings
 from ostiary.keys.settings import KeySettings
 from ostiary.mail.settings import MailSettings
+from ostiary.passkeys.settings import PasskeySettings
 from ostiary.passwords.policy import PasswordSettings
 from ostiary.places.settings import PlaceSettings
+from ostiary.privacy.settings import PrivacySettings
 from ostiary.protection.settings import ProtectionSettings
 from ostiary.risk.settings import RiskSettings
 from ostiary.sessions.settings import SessionSettings
@@ -59,12 +61,16 @@ class Settings(BaseModel):
     sessions: SessionSettings = Field(default_factory=SessionSettings, description="Lifetimes of sessions and tokens.")
     accounts: AccountSettings = Field(default_factory=AccountSettings, description="Names and addresses.")
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
+    passkeys: PasskeySettings = Field(
+        default_factory=PasskeySettings, description="How many an account can have, and who may make them."
+    )
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
     risk: RiskSettings = Field(default_factory=RiskSettings, description="How sign-ins are judged, and what follows.")
     journal: JournalSettings = Field(
         default_factory=JournalSettings, description="Checkpoints of the journal, their anchors, and retention."
     )
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="Erasing accounts.")
     places: PlaceSettings = Field(default_factory=PlaceSettings, description="Where an address is.")
     csp_reports: CspReportSettings = Field(
         default_factory=CspReportSettings, description="What is kept of what browsers report."

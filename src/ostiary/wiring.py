@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from ostiary.accounts import Accounts, OwnerLetters
+from ostiary.accounts import Accounts, OwnerLetters, RestingNames
 from ostiary.alerts import Alerts, Sinks
 from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
@@ -34,8 +34,10 @@ from ostiary.keys import Keys, RootSecret
 from ostiary.login import Login
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
+from ostiary.passkeys import Passkeys, site_of
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
 from ostiary.places import Places
+from ostiary.privacy import PersonalData, Privacy
 from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
@@ -126,7 +128,10 @@ class Ostiary:
         self.alerts = Alerts(self.database, self.macs, sinks, self.outbox, settings.alerts)
         self.journal.on_break = self.alerts.journal_broken
 
-        self.accounts = Accounts(self.database, self.account_keys, self.signals, settings.accounts)
+        self.resting_names = RestingNames(self.sealer)
+        self.accounts = Accounts(
+            self.database, self.account_keys, self.signals, self.resting_names, settings.accounts
+        )  # fmt: skip
 
         self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
@@ -159,9 +164,13 @@ class Ostiary:
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
             PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
         )  # fmt: skip
+        self.passkeys = Passkeys(
+            self.database, self.accounts, self.sessions, self.alerts, self.macs, self.passwords.has_one,
+            site_of(settings.web.public_url, settings.web.product_name), settings.passkeys,
+        )  # fmt: skip
         self.login = Login(
-            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.attacks, self.risk,
-            self.alerts,
+            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.attacks,
+            self.risk, self.alerts,
         )  # fmt: skip
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
@@ -169,13 +178,27 @@ class Ostiary:
         )  # fmt: skip
         self.registration.serve(self.outbox)
         self.recovery = Recovery(
-            self.database, self.accounts, self.passwords, self.sessions, self.protection, self.risk, self.alerts,
-            self.onetime, self.letters, self.post, self.outbox,
+            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.risk,
+            self.alerts, self.onetime, self.letters, self.post, self.outbox,
         )  # fmt: skip
         self.recovery.serve()
         self.incident = Incident(
             self.database, self.accounts, self.sessions, self.keys, self.alerts, self.letters, self.post, self.outbox
         )  # fmt: skip
+
+        self.personal_data = PersonalData(
+            self.database,
+            (
+                self.accounts, self.passwords, self.passkeys, self.protection, self.risk, self.alerts, self.incident,
+                self.onetime,
+            ),
+            self.sessions, self.outbox, self.audit, self.places,
+        )  # fmt: skip
+        self.privacy = Privacy(
+            self.database, self.accounts, self.resting_names, self.passwords, self.sessions, self.protection,
+            self.onetime, self.outbox, self.personal_data, settings.privacy,
+        )  # fmt: skip
+        self.privacy.serve()
 
         self.csp_reports = CspReports(
             self.database, self.protection, own_origins(settings.web.public_url), settings.csp_reports
@@ -296,8 +319,10 @@ class Ostiary:
         every(timedelta(minutes=5), "checkpoints", lambda: self.checkpoints.tend(HOUSE))
         every(timedelta(hours=6), "retention", lambda: self.retention.tend(HOUSE))
         every(timedelta(minutes=10), "lapse", lambda: self.accounts.lapse(HOUSE))
+        every(timedelta(minutes=10), "erasures", lambda: self.privacy.tend(HOUSE))
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
+        every(timedelta(minutes=10), "passkey challenges", self.passkeys.prune)
         every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)

@@ -17,7 +17,15 @@ LONG_FUNCTIONS = {
 
 LIBRARIES = {
     # Cryptography in few hands: whoever reviews it reads these files (ASVS 11.1).
-    "cryptography": ("client.*", "core.crypto", "core.secrets", "core.hash_formats.*"),
+    "cryptography": (
+        "client.*",
+        "core.crypto",
+        "core.secrets",
+        "core.hash_formats.*",
+        "passkeys.ceremony",
+        "passkeys.attestation",
+    ),
+    "fido2": ("passkeys.ceremony", "passkeys.attestation"),
     "joserfc": ("client.*",),
     "argon2": ("core.hashing", "core.hash_formats.*"),
     "bcrypt": ("core.hash_formats.bcrypt",),

@@ -8,7 +8,7 @@ import re
 from tests.architecture.source import ROOT, modules, owner_of
 
 STARTERS = {
-    "login.service.Login._start": "a password was proven, or replaced by a ticket that a proven one has earned",
+    "login.service.Login._start": "a password or a passkey was proven, or a ticket that a proven password has earned",
     "registration.service.Registration.register": "the account was opened just now",
 }
 """What may start a session, and on what evidence."""
@@ -23,6 +23,7 @@ GRANTERS = {
 
 ROUTES = {
     "login.api._entered",
+    "login.api.finish_passkey_sign_in",
     "login.pages.sign_in",
     "login.pages.choose_new_password",
     "registration.api.register",

@@ -80,6 +80,37 @@ def test_an_account_is_added_shown_closed_opened_and_deleted(data: Path) -> None
     assert said(data, "user", "list") == ""
 
 
+def test_an_account_is_exported_to_a_file_for_its_keeper_alone(data: Path, tmp_path: Path) -> None:
+    said(data, *ADD)
+    out = tmp_path / "mira.json"
+    assert f"is in {out}" in said(data, "user", "export", "mira", "--out", str(out))
+
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert json.loads(out.read_text())["account"]["username"] == "mira"
+    again = run(data, "user", "export", "mira", "--out", str(out))
+    assert again.exit_code == 1
+    assert "cannot be made" in again.output
+    assert run(data, "user", "export", "nobody", "--out", str(tmp_path / "nobody")).exit_code == 1
+    assert not (tmp_path / "nobody").exists()
+
+
+def test_an_account_is_erased_kept_and_erased_now(data: Path) -> None:
+    said(data, *ADD)
+    sign_in(data)
+    assert run(data, "user", "keep", "mira").exit_code == 1
+    assert run(data, "user", "erase", "mira", typed="n\n").exit_code == 1
+    assert "will be erased at" in said(data, "user", "erase", "mira", typed="y\n")
+    assert "deactivated" in said(data, "user", "show", "mira")
+    said(data, "user", "keep", "mira")
+    assert "provisional" in said(data, "user", "show", "mira")
+    assert "0 living sessions" in said(data, "user", "show", "mira")
+
+    assert "mira is erased" in said(data, "user", "erase", "mira", "--now", "--yes")
+
+    assert said(data, "user", "list") == ""
+    assert "account.erased" in said(data, "journal", "list")
+
+
 def test_a_permission_is_granted_shown_and_taken_back(data: Path) -> None:
     said(data, *ADD)
     assert "may: nothing beyond" in said(data, "user", "show", "mira")

@@ -109,7 +109,7 @@ class Device:
         """Fill in the form of the sign-in page that is shown, and arrive."""
         self.page.get_by_label("Username or email address").fill(login)
         password_field(self.page).fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.at(going_to)
 
     def confirm(self, name: str) -> None:

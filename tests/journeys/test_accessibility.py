@@ -65,7 +65,7 @@ def _show(device: Device, size: ViewportSize, scheme: Literal["light", "dark"]) 
 
 
 def _press(device: Device, button: str) -> None:
-    device.page.get_by_role("button", name=button).click()
+    device.page.get_by_role("button", name=button, exact=button == "Sign in").click()
 
 
 def test_an_empty_mailbox(laptop: Device) -> None:

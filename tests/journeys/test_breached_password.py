@@ -51,7 +51,7 @@ def test_a_breached_password_is_replaced_on_the_way_in(open_device: OpenDevice, 
     page = device.go("/auth/sign-in?next=/auth/sessions")
     page.get_by_label("Username or email address").fill(MIRA)
     password_field(page).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Choose a new password")
     assert "ticket" not in page.url

@@ -49,7 +49,7 @@ def refused(device: Device, name: str, password: str) -> None:
     device.go("/auth/sign-in")
     device.page.get_by_label("Username or email address").fill(name)
     password_field(device.page).fill(password)
-    device.page.get_by_role("button", name="Sign in").click()
+    device.page.get_by_role("button", name="Sign in", exact=True).click()
     expect(device.page.locator(".summary")).to_contain_text("The name or the password is not right.")
 
 

@@ -123,7 +123,7 @@ def test_a_wrong_sign_in_keeps_the_name_and_where_it_was_going(open_device: Open
     for login, password in ((name, "not the password"), ("nobody-at-all", PASSWORD)):
         page.get_by_label("Username or email address").fill(login)
         password_field(page).fill(password)
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         _expect_to_be_told(page)
         expect(page.locator(".summary")).to_have_text("The name or the password is not right.")
         expect(page.get_by_label("Username or email address")).to_have_value(login)
@@ -194,7 +194,7 @@ def test_five_wrong_passwords_lock_out_strangers_and_spare_the_owners_own_browse
     page = thief.go("/auth/sign-in")
     page.get_by_label("Username or email address").fill(name)
     password_field(page).fill(PASSWORD)  # though it is right: past the fifth failure none is looked at without work
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.locator(".summary")).to_contain_text("Too many wrong passwords were tried for this name.")
 
     owner.go("/auth/account")

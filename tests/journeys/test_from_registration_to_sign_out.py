@@ -114,7 +114,7 @@ def _change_the_password(laptop: Device, phone: Device, name: str) -> None:
     phone.at("/auth/sign-in")
     phone.page.get_by_label("Username or email address").fill(name)
     password_field(phone.page).fill(PASSWORD)
-    phone.page.get_by_role("button", name="Sign in").click()
+    phone.page.get_by_role("button", name="Sign in", exact=True).click()
     expect(phone.page.get_by_role("heading", name="The name or the password is not right.")).to_be_visible()
 
 

@@ -21,7 +21,7 @@ def _form(*fields: tuple[str, str, str]) -> dict[str, object]:
 
 def test_every_password_form_says_whose_password_it_holds(laptop: Device) -> None:
     assert laptop.go("/auth/sign-in").evaluate(FORMS) == [
-        _form(("login", "text", "username"), ("password", "password", "current-password"))
+        _form(("login", "text", "username webauthn"), ("password", "password", "current-password"))
     ]
     assert laptop.go("/auth/register").evaluate(FORMS) == [
         _form(

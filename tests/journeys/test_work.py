@@ -54,7 +54,7 @@ def meet_the_lock(device: Device, name: str) -> Page:
     lock(device.house, name)
     page = device.go("/auth/sign-in")
     fill(page, name, PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.locator(".summary")).to_contain_text("Too many wrong passwords were tried for this name.")
     return page
 
@@ -72,7 +72,7 @@ def test_a_locked_name_opens_for_a_browser_that_works(laptop: Device) -> None:
     assert violations(page) == []
 
     password_field(page).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_role("status")).to_contain_text("Your browser is working.")
     expect(page.get_by_role("progressbar")).to_be_visible()
@@ -84,15 +84,15 @@ def test_a_locked_name_opens_for_a_browser_that_works(laptop: Device) -> None:
 def test_a_wrong_password_costs_the_work_and_the_next_page_brings_more(laptop: Device) -> None:
     page = meet_the_lock(laptop, somebody())
     password_field(page).fill("not the right battery")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.locator(".summary")).to_contain_text("not right")
     expect(page.get_by_text(READY)).to_have_count(0)
 
     password_field(page).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_text(READY)).to_be_visible()  # locked still
     password_field(page).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     laptop.at("/auth/account")
 
 
@@ -116,7 +116,7 @@ def test_a_name_that_was_changed_needs_other_work(laptop: Device) -> None:
     page = meet_the_lock(laptop, somebody())
 
     fill(page, other, PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
     laptop.at("/auth/account")
 
@@ -128,7 +128,7 @@ def test_without_scripts_the_page_says_what_to_do(open_device: OpenDevice) -> No
     expect(page.get_by_text("Please wait until")).to_be_visible()
     expect(page.get_by_text(READY)).to_be_hidden()
     password_field(page).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.locator(".summary")).to_contain_text("Too many wrong passwords")
 
 
@@ -138,8 +138,8 @@ def test_a_browser_that_cannot_work_says_so(open_device: OpenDevice) -> None:
     page = meet_the_lock(device, somebody())
 
     password_field(page).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_role("status")).to_have_text("This browser could not do the work.")
     expect(page.get_by_text("Please wait until")).to_be_visible()
-    expect(page.get_by_role("button", name="Sign in")).not_to_have_attribute("aria-disabled", "true")
+    expect(page.get_by_role("button", name="Sign in", exact=True)).not_to_have_attribute("aria-disabled", "true")

@@ -60,6 +60,8 @@ COMMANDS: dict[str, Callable[[SignedIn], tuple[str, ...]]] = {
     "deactivated": lambda person: ("user", "deactivate", person.name),
     "revoked": lambda person: ("session", "revoke", person.session_id),
     "revoked by name": lambda person: ("session", "revoke", "--account", person.name),
+    "to be erased": lambda person: ("user", "erase", "--yes", person.name),
+    "erased": lambda person: ("user", "erase", "--yes", "--now", person.name),
     "deleted": lambda person: ("user", "delete", "--yes", person.name),
 }
 

@@ -36,12 +36,12 @@ def test_a_cookie_is_bound_to_its_host_unless_a_domain_is_set(kind: Kind) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_the_csrf_cookie_is_for_scripts_and_only_refresh_is_strict(kind: Kind) -> None:
+def test_only_the_csrf_cookie_is_for_scripts_and_those_of_one_route_are_strict(kind: Kind) -> None:
     text = Cookies(CookieSettings()).write(kind, "v", 60)[1]
 
     assert (b"HttpOnly" in text) == (kind != "csrf")
-    assert (b"SameSite=Strict" in text) == (kind == "refresh")
-    assert (b"SameSite=Lax" in text) == (kind != "refresh")
+    assert (b"SameSite=Strict" in text) == (kind in ("refresh", "passkey"))
+    assert (b"SameSite=Lax" in text) == (kind not in ("refresh", "passkey"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,12 +57,10 @@ def test_clearing_names_the_very_cookie_that_was_set(kind: Kind) -> None:
 
 
 def test_names_are_settings() -> None:
-    cookies = Cookies(CookieSettings(access="a1", refresh="r1", session="s1", csrf="c1", device="d1"))
+    names = {"access": "a1", "refresh": "r1", "session": "s1", "csrf": "c1", "device": "d1", "passkey": "p1"}
+    cookies = Cookies(CookieSettings(**names))
 
-    assert [cookies.name(kind) for kind in KINDS] == [
-        f"__Host-{CookieSettings(access='a1', refresh='r1', session='s1', csrf='c1', device='d1').model_dump()[kind]}"
-        for kind in KINDS
-    ]
+    assert {kind: cookies.name(kind) for kind in KINDS} == {kind: f"__Host-{name}" for kind, name in names.items()}
 
 
 def test_a_cookie_of_the_bare_name_is_not_ours() -> None:

@@ -3,16 +3,18 @@
 from ostiary.accounts.addresses import Address, check_address, find_address_key, has_mail_exchanger
 from ostiary.accounts.agents import describe_agent
 from ostiary.accounts.errors import AddressTaken, NoSuchAccount, TokenSpent, UsernameTaken
-from ostiary.accounts.letters import DISOWN, UNLOCK, OwnerLetters, mailbox_mark, tell_of_lock, tell_of_refusal
+from ostiary.accounts.letters import DISOWN, KEEP, UNLOCK, OwnerLetters, mailbox_mark, tell_of_lock, tell_of_refusal
 from ostiary.accounts.names import Username, check_username, name_key
 from ostiary.accounts.permissions import check_permission
-from ostiary.accounts.queries import Account, Claim
+from ostiary.accounts.queries import Account, Claim, Erasure
+from ostiary.accounts.resting import RestingNames
 from ostiary.accounts.service import Accounts
 from ostiary.accounts.settings import AccountSettings
 from ostiary.accounts.texts import clean_display_text
 
 __all__ = [
     "DISOWN",
+    "KEEP",
     "UNLOCK",
     "Account",
     "AccountSettings",
@@ -20,8 +22,10 @@ __all__ = [
     "Address",
     "AddressTaken",
     "Claim",
+    "Erasure",
     "NoSuchAccount",
     "OwnerLetters",
+    "RestingNames",
     "TokenSpent",
     "Username",
     "UsernameTaken",

@@ -26,7 +26,11 @@ DISOWN, DISOWN_LIFETIME = "account.disown", timedelta(days=7)
 UNLOCK, UNLOCK_LIFETIME = "account.unlock", timedelta(hours=1)
 """The purposes of the links in these letters, and how long they work. The slice `recovery` takes them back."""
 
+KEEP = "account.keep"
+"""The purpose of the link that cancels an erasure, for as long as that waits. The slice `privacy` takes it back."""
+
 LOCKED, REFUSED = "account_locked", "sign_in_refused"
+ERASING = "account_erasing"
 STRANGERS_CAUSE = frozenset({LOCKED, REFUSED})
 """Kinds that anybody can cause who knows a name: they pass the limit for mailboxes, and lead to `/auth/unlock`."""
 
@@ -93,7 +97,7 @@ class OwnerLetters:
         links = await self._links(account, kind, admitted, to or account.email)
         if links is None:
             return
-        context["when"] = moment(context["when"])
+        context |= {name: moment(context[name]) for name in ("when", "until") if name in context}
         context["place"] = self._places.describe(context.get("address"))
         if "agent" in context:
             context["agent"] = describe_agent(context["agent"])
@@ -113,7 +117,7 @@ class OwnerLetters:
                 unit.later(JOB, **payload, admitted=new_id(unit.now))
 
     async def _links(self, account: Account, kind: str, admitted: str | None, to: str) -> dict[str, str] | None:
-        """Return the links of a letter by name; None if a letter about the same lock is on its way already."""
+        """Return the links of a letter by name; None if its cause is over, or told of already."""
         found: dict[str, str] = {}
         async with self._database.unit() as unit:
             if kind in STRANGERS_CAUSE:
@@ -124,6 +128,13 @@ class OwnerLetters:
                 subject = f"{account.epoch} {kind} {admitted}"
                 token = await self._tokens.issue(unit, UNLOCK, account.id, subject, UNLOCK_LIFETIME)
                 found["link"] = f"/auth/unlock?token={token}"
+            if kind == ERASING:
+                erasure = await unit.find(queries.ERASURE_OF, account_id=account.id)
+                if erasure is None or erasure.due_at <= unit.now:  # kept, before the letter left
+                    return None
+                lifetime = timedelta(milliseconds=erasure.due_at - unit.now)
+                token = await self._tokens.issue(unit, KEEP, account.id, erasure.id, lifetime)
+                found["link"] = f"/auth/keep?token={token}"
             if kind != LOCKED:  # where nobody came in, there is nothing to disown
                 token = await self._tokens.issue(unit, DISOWN, account.id, mailbox_mark(to), DISOWN_LIFETIME)
                 found["disown_link"] = f"/auth/not-me?token={token}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from ostiary.core.tables import metadata
 
@@ -39,6 +39,25 @@ account_permissions = Table(
     metadata,
     Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
     Column("permission", Text, primary_key=True),
+)
+
+account_erasures = Table(
+    "account_erasures",
+    metadata,
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False, index=True),
+    # What the account becomes again if it is kept.
+    Column("was", Text, nullable=False),
+)
+
+resting_names = Table(
+    "resting_names",
+    metadata,
+    # Keyed digests alone: the name of somebody who is erased is not written down.
+    Column("digest", LargeBinary, primary_key=True),
+    Column("rests_until", BigInteger, nullable=False, index=True),
 )
 
 

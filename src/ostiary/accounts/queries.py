@@ -7,7 +7,13 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
 
-from ostiary.accounts.models import account_permissions, accounts, address_claims
+from ostiary.accounts.models import (
+    account_erasures,
+    account_permissions,
+    accounts,
+    address_claims,
+    resting_names,
+)
 from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
 
@@ -60,6 +66,29 @@ class Claim(msgspec.Struct, frozen=True):
     lapses_at: Millis
 
 
+class Erasure(msgspec.Struct, frozen=True):
+    """What is to happen to an account that is to be erased.
+
+    Attributes:
+        id: Of this one asking; the link that cancels it names it.
+        was: Status that the account gets back if it is kept.
+    """
+
+    account_id: str
+    id: str
+    asked_at: Millis
+    due_at: Millis
+    was: Status
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What is left of an account for the time of one transaction: the forms of its name."""
+
+    username_key: str
+    username_skeleton: str
+    email_proven_at: Millis | None
+
+
 class AccountId(msgspec.Struct, frozen=True):
     """An account's id alone."""
 
@@ -70,6 +99,21 @@ class Marker(msgspec.Struct, frozen=True):
     """A row that says only: there is one."""
 
     present: int
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A claim with the time at which it was made."""
+
+    id: str
+    email: str
+    claimed_at: Millis
+    lapses_at: Millis
+
+
+class Lapsing(msgspec.Struct, frozen=True):
+    """When an account that was never proven is deleted."""
+
+    lapses_at: Millis | None
 
 
 _SPACE: Any = literal_column("' '")  # written out: a constant of the statement, and not one more parameter
@@ -211,3 +255,83 @@ SETTLE_CLAIM = Query(
 DROP_CLAIMS = Query(delete(address_claims).where(address_claims.c.account_id == bindparam("account_id")))
 
 LAPSE_CLAIMS = Query(delete(address_claims).where(address_claims.c.lapses_at <= bindparam("now")))
+
+LAPSES_AT = Query(select(accounts.c.lapses_at).where(accounts.c.id == bindparam("account_id")), Lapsing)
+
+CLAIMS_OF = Query(
+    select(address_claims.c.id, address_claims.c.email, address_claims.c.claimed_at, address_claims.c.lapses_at).where(
+        address_claims.c.account_id == bindparam("account_id")
+    ),
+    Claimed,
+)
+
+# Erasing.
+
+_ERASURE = (
+    account_erasures.c.account_id, account_erasures.c.id, account_erasures.c.asked_at, account_erasures.c.due_at,
+    account_erasures.c.was,
+)  # fmt: skip
+
+
+def _begin_erasure(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in account_erasures.columns}
+    return insert(account_erasures).values(values).on_conflict_do_nothing(index_elements=["account_id"])
+
+
+BEGIN_ERASURE = Query(_begin_erasure)
+"""Of two who ask at one moment, one begins it."""
+
+ERASURE_OF = Query(select(*_ERASURE).where(account_erasures.c.account_id == bindparam("account_id")), Erasure)
+
+END_ERASURE = Query(
+    delete(account_erasures).where(account_erasures.c.account_id == bindparam("of_account")).returning(*_ERASURE),
+    Erasure,
+)
+
+STAY_CLOSED = Query(
+    update(account_erasures)
+    .where(account_erasures.c.account_id == bindparam("of_account"))
+    .values(was="deactivated")
+)  # fmt: skip
+
+ERASURES_DUE = Query(
+    select(*_ERASURE)
+    .where(account_erasures.c.due_at <= bindparam("now"))
+    .order_by(account_erasures.c.due_at)
+    .limit(bindparam("most")),
+    Erasure,
+)
+
+ERASE = Query(
+    delete(accounts)
+    .where(
+        accounts.c.id == bindparam("account_id"),
+        # Whoever opens the account at the same moment changes this row first, or finds it gone (D10).
+        accounts.c.status == "deactivated",
+        select(account_erasures.c.account_id)
+        .where(account_erasures.c.account_id == accounts.c.id, account_erasures.c.due_at <= bindparam("by"))
+        .exists(),
+    )
+    .returning(accounts.c.username_key, accounts.c.username_skeleton, accounts.c.email_proven_at),
+    Erased,
+)
+
+
+def _rest(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
+    statement = insert(resting_names).values(digest=bindparam("digest"), rests_until=bindparam("rests_until"))
+    return statement.on_conflict_do_update(
+        index_elements=["digest"], set_={"rests_until": statement.excluded.rests_until}
+    )
+
+
+REST = Query(_rest)
+
+RESTS = Query(
+    select(literal_column("1").label("present")).where(
+        or_(resting_names.c.digest == bindparam("key"), resting_names.c.digest == bindparam("skeleton")),
+        resting_names.c.rests_until > bindparam("now"),
+    ),
+    Marker,
+)
+
+WAKE_NAMES = Query(delete(resting_names).where(resting_names.c.rests_until <= bindparam("now")))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ostiary.accounts import queries
 from ostiary.accounts.addresses import find_address_key
 from ostiary.accounts.errors import AddressTaken, NoSuchAccount, UsernameTaken
+from ostiary.accounts.letters import DISOWN
 from ostiary.accounts.names import name_key
 from ostiary.accounts.permissions import check_permission
+from ostiary.accounts.personal import personal
 from ostiary.accounts.queries import Account, Claim, Status
 from ostiary.core.clock import millis
 from ostiary.core.db import Duplicate
@@ -18,8 +22,10 @@ from ostiary.core.secrets import new_id
 if TYPE_CHECKING:
     from ostiary.accounts.addresses import Address
     from ostiary.accounts.names import Username
+    from ostiary.accounts.resting import RestingNames
     from ostiary.accounts.settings import AccountSettings
     from ostiary.core.caller import Caller
+    from ostiary.core.clock import Millis
     from ostiary.core.crypto import AccountKeys
     from ostiary.core.db import Database, Unit
     from ostiary.core.signals import Signals
@@ -34,9 +40,12 @@ class Accounts:
     process drops its copy before it answers the next request (R55).
     """
 
-    def __init__(self, database: Database, keys: AccountKeys, signals: Signals, settings: AccountSettings) -> None:
+    def __init__(
+        self, database: Database, keys: AccountKeys, signals: Signals, names: RestingNames, settings: AccountSettings
+    ) -> None:
         self._database = database
         self._keys = keys
+        self._names = names
         self._settings = settings
         self._remembered: OrderedDict[str, Account] = OrderedDict()
         self._forgotten = 0
@@ -58,6 +67,9 @@ class Accounts:
             )  # fmt: skip
         except Duplicate:
             raise UsernameTaken from None
+        # After the insert: that one waits for an erasure which is just freeing the name, and then sees it rest.
+        if await self._names.holds(unit, username.key, username.skeleton):
+            raise UsernameTaken
         await self._keys.create(unit, account.id)
         unit.note("account.opened", account.id)
         return account
@@ -71,9 +83,9 @@ class Accounts:
         return found.id if found else None
 
     async def is_name_taken(self, unit: Unit, username: Username) -> bool:
-        """Return whether a name, or one that looks like it, belongs to somebody."""
+        """Return whether a name, or one that looks like it, belongs to somebody, or did until a while ago."""
         taken = await unit.find(queries.NAME_TAKEN, key=username.key, skeleton=username.skeleton)
-        return taken is not None
+        return taken is not None or await self._names.holds(unit, username.key, username.skeleton)
 
     async def get(self, unit: Unit, account_id: str) -> Account:
         """Return an account as stored.
@@ -186,8 +198,15 @@ class Accounts:
         return account
 
     async def set_status(self, unit: Unit, account_id: str, was: Status, becomes: Status) -> bool:
-        """Move an account from one status to another; False if it was not in the first."""
+        """Move an account from one status to another; False if it was not in the first.
+
+        An account that is opened is not erased any more; one that is closed stays so, whoever keeps it.
+        """
         moved = await unit.run(queries.SET_STATUS, account_id=account_id, was=was, becomes=becomes)
+        if moved and becomes == "deactivated":
+            await self.stay_closed(unit, account_id)
+        elif moved and was == "deactivated":
+            await unit.run(queries.END_ERASURE, of_account=account_id)
         if moved:
             unit.note("account.status_changed", account_id, was=was, becomes=becomes)
             unit.signal("account", account_id)
@@ -226,6 +245,90 @@ class Accounts:
             raise NoSuchAccount
         unit.note("account.deleted", account_id)
         unit.signal("account", account_id)
+
+    # --- Erasing, and keeping after all
+
+    async def begin_erasure(self, unit: Unit, account_id: str, due_at: Millis) -> queries.Erasure | None:
+        """Close an account at once, to be erased at a moment; None if another act on it was quicker.
+
+        Raises:
+            NoSuchAccount: It is not there.
+        """
+        await self._alone(unit, account_id)
+        account = await self.get(unit, account_id)
+        if await self.erasure_of(unit, account_id) is not None:
+            return None
+        if account.is_alive and not await self.set_status(unit, account_id, account.status, "deactivated"):
+            return None
+        erasure = queries.Erasure(account_id, new_id(unit.now), unit.now, due_at, account.status)
+        if not await unit.run(queries.BEGIN_ERASURE, **msgspec.structs.asdict(erasure)):
+            return None
+        unit.note("account.erasure_asked", account_id, due_at=due_at)
+        return erasure
+
+    async def erasure_of(self, unit: Unit, account_id: str) -> queries.Erasure | None:
+        """Return what is to happen to an account that is to be erased, or None."""
+        return await unit.find(queries.ERASURE_OF, account_id=account_id)
+
+    async def keep(self, unit: Unit, account_id: str) -> bool:
+        """Erase an account no more, and open it again if it was open; False if it was not to be erased."""
+        await self._alone(unit, account_id)
+        erasure = await unit.find(queries.END_ERASURE, of_account=account_id)
+        if erasure is None:
+            return False
+        if erasure.was != "deactivated":
+            await self.set_status(unit, account_id, "deactivated", erasure.was)
+        unit.note("account.kept", account_id)
+        return True
+
+    async def stay_closed(self, unit: Unit, account_id: str) -> None:
+        """Let an account that is to be erased stay closed even if it is kept."""
+        await unit.run(queries.STAY_CLOSED, of_account=account_id)
+
+    async def erasures_due(self, by: Millis, most: int = 100) -> list[queries.Erasure]:
+        """Return whose time is over by a moment, the longest waiting first."""
+        return await self._database.all(queries.ERASURES_DUE, now=by, most=most)
+
+    async def erase(self, unit: Unit, account_id: str, *, by: Millis, names_rest_until: Millis) -> bool:
+        """Erase an account whose time is over; False if it was kept, or is gone already.
+
+        Its row goes with all that hangs on it, its data key first of all: what
+        that sealed in the journal can be read by nobody any more (D12). Names
+        of accounts that had proven an address rest; others stood for nobody.
+
+        Args:
+            unit: The transaction.
+            account_id: Which.
+            by: Erase what is due at this moment.
+            names_rest_until: Until then its name is given to nobody else.
+        """
+        await self._alone(unit, account_id)
+        erased = await unit.find(queries.ERASE, account_id=account_id, by=by)
+        if erased is None:
+            return False
+        if erased.email_proven_at is not None:
+            await self._names.rest(unit, erased.username_key, erased.username_skeleton, names_rest_until)
+        unit.note("account.erased", account_id)
+        unit.signal("account", account_id)
+        return True
+
+    async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
+        """Return what is stored here about a person, for their export.
+
+        Raises:
+            NoSuchAccount: It is not there.
+        """
+        return personal(
+            await self.get(unit, account_id),
+            (await unit.get(queries.LAPSES_AT, account_id=account_id)).lapses_at,
+            await unit.all(queries.CLAIMS_OF, account_id=account_id),
+            await self.erasure_of(unit, account_id),
+        )
+
+    @staticmethod
+    async def _alone(unit: Unit, account_id: str) -> None:
+        """Keep other acts that end or save an account out; the same lock as that of "this wasn't me"."""
+        await unit.lock(f"{DISOWN} {account_id}")
 
     async def listed(self, after: str = "", most: int = 100) -> list[Account]:
         """Return accounts in the order in which they were opened, after one id."""

@@ -51,8 +51,13 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "sign_in_denied": Kind(
         "notice",
-        "A right password was refused because the sign-in looked too much like somebody else's.",
+        "What opens an account was right, and refused, because the sign-in looked too much like somebody else's.",
         "Its owner has a letter; look at the reasons in the journal.",
+    ),
+    "passkey_copied": Kind(
+        "warning",
+        "A passkey was refused because its count did not go up: there may be two of that authenticator.",
+        "Its owner has a letter, and should remove it; if it happens to several, look for their make in the journal.",
     ),
     "journal_broken": Kind(
         "critical",

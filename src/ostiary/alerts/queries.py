@@ -97,4 +97,8 @@ NEWEST = Query(
     Alert,
 )  # fmt: skip
 
+OF_ACCOUNT = Query(
+    select(alerts).where(alerts.c.account_id == bindparam("account_id")).order_by(alerts.c.at, alerts.c.id), Alert
+)
+
 PRUNE = Query(delete(alerts).where(alerts.c.quiet_until < bindparam("before")))

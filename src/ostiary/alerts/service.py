@@ -11,7 +11,7 @@ import msgspec
 from ostiary.alerts import queries
 from ostiary.alerts.kinds import KINDS
 from ostiary.alerts.notice import Notice
-from ostiary.core.clock import Millis, millis
+from ostiary.core.clock import Millis, iso, millis
 from ostiary.core.secrets import new_id
 
 if TYPE_CHECKING:
@@ -102,6 +102,19 @@ class Alerts:
         """Return the alerts whose repetitions are being counted now, the newest first."""
         now = self._database.clock.now()
         return [alert for alert in await self.listed(most=most) if alert.open_as and alert.quiet_until > now]
+
+    async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
+        """Return the alerts that concern an account, for its owner's export."""
+        told = await unit.all(queries.OF_ACCOUNT, account_id=account_id)
+        return {
+            "alerts": [
+                {
+                    "id": alert.id, "at": iso(alert.at), "kind": alert.kind, "severity": alert.severity,
+                    "count": alert.count, "last_at": iso(alert.last_at), "quiet_until": iso(alert.quiet_until),
+                }
+                for alert in told
+            ]
+        }  # fmt: skip
 
     async def test(self, caller: Caller) -> list[Told]:
         """Send a test to every sink now, past folding and queue, and return what became of it."""

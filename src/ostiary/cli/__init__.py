@@ -24,7 +24,7 @@ COMMANDS = {
     "risk": ("ostiary.cli.risk", "risk", "Explain verdicts on sign-ins, and try out another policy."),
     "serve": ("ostiary.cli.serve", "serve", "Run the server."),
     "session": ("ostiary.cli.sessions", "session", "List and revoke sessions."),
-    "user": ("ostiary.cli.users", "user", "Add, show, change and delete accounts."),
+    "user": ("ostiary.cli.users", "user", "Add, show, change, export and delete accounts."),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def user() -> None:
-    """Add, show, change and delete accounts."""
+    """Add, show, change, export and delete accounts."""
 
 
 def _line(account: Account) -> str:
@@ -186,5 +187,60 @@ def delete(data: Path, login: str) -> None:
         async with house.database.unit(keeper()) as unit:
             await house.accounts.delete(unit, account.id)
         click.echo(f"{account.username} is deleted.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write; it must not be there yet.")
+def export(data: Path, login: str, out: Path) -> None:
+    """Write everything that is stored about an account to a file, as JSON; its owner is told by letter."""
+
+    async def errand(house: Ostiary) -> str:
+        account = await account_named(house, login)
+        try:  # personal data: for the keeper's eyes only, and never over a file that is there
+            handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as failure:
+            raise click.ClickException(f"{out} cannot be made: {failure.strerror}") from None
+        with os.fdopen(handle, "wb") as file:
+            async for part in await house.privacy.export(keeper(), account.id):
+                file.write(part)
+        return account.username
+
+    click.echo(f"Everything about {run_with_house(data, errand)} is in {out}.")
+
+
+@user.command()
+@data_option
+@click.argument("login")
+@click.option("--now", is_flag=True, help="At once: nobody can keep the account any more.")
+@click.confirmation_option(prompt="The account is closed at once, and erased when its time is over. Erase it?")
+def erase(data: Path, login: str, now: bool) -> None:
+    """Close an account and erase it after the grace; the owner gets a letter with a link that keeps it."""
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        erasure = await house.privacy.erase_for(keeper(), account.id, now=now)
+        if now:
+            click.echo(f"{account.username} is erased. Backups, exports and mail elsewhere keep what they have.")
+        else:
+            click.echo(f"{account.username} is closed, and will be erased at {iso(erasure.due_at)}.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+def keep(data: Path, login: str) -> None:
+    """Erase an account no more; it is what it was before."""
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        if not await house.privacy.keep_for(keeper(), account.id):
+            raise click.ClickException(f"{account.username} is not to be erased.")
+        click.echo(f"{account.username} is kept.")
 
     run_with_house(data, errand)

@@ -54,3 +54,8 @@ def moment(at: Millis) -> datetime:
 def iso(at: Millis) -> str:
     """Return a stored time as RFC 3339 text, to the millisecond."""
     return moment(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_or_none(at: Millis | None) -> str | None:
+    """Return a stored time as `iso` does, or None for a time that never was."""
+    return None if at is None else iso(at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -80,6 +81,17 @@ class Sealer:
         if key is None:
             raise Unsealable("no such data key")
         return self._wrapper(key.id, key.material).open(sealed[1 + length :], context)
+
+    def marks(self, purpose: str, text: str) -> list[bytes]:
+        """Return keyed digests of a text, that of the current key first, then those of all others.
+
+        For what must be known again for longer than an index key lives: data keys do not die of age.
+        """
+        now = self._clock.now()
+        current = self._ring.current("data", now)  # not the youngest: other processes may not have that one yet
+        keys = [current, *(key for key in self._ring.living("data", now) if key.id != current.id)]
+        message = text.encode("utf-8", "surrogatepass")
+        return [hmac.digest(derived(key.material, f"mark {purpose}"), message, "sha256") for key in keys]
 
     def _wrapper(self, key_id: str, material: bytes) -> Wrapper:
         found = self._wrappers.get(key_id)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from ostiary.core.clock import Millis, millis
-from ostiary.core.crypto import Sealer
+from ostiary.core.crypto import Sealer, Unsealable
 from ostiary.core.db import Database, DatabaseUnavailable, Query
 from ostiary.core.tables import outbox
 
@@ -77,6 +77,30 @@ RENEW_CLAIM = Query(
     .where(outbox.c.id == bindparam("job_id"), outbox.c.claimed_until == bindparam("seen"))
     .values(claimed_until=bindparam("until"))
 )
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """A job that waits, or was given up."""
+
+    id: str
+    job: str
+    payload: bytes
+    run_at: Millis
+    attempts: int
+    failed_at: Millis | None
+    last_error: str | None
+
+
+PAGE = Query(
+    select(
+        outbox.c.id, outbox.c.job, outbox.c.payload, outbox.c.run_at, outbox.c.attempts, outbox.c.failed_at,
+        outbox.c.last_error,
+    )
+    .where(outbox.c.id > bindparam("after"))
+    .order_by(outbox.c.id)
+    .limit(BATCH * 10),
+    Queued,
+)  # fmt: skip
 FINISH = Query(delete(outbox).where(outbox.c.id == bindparam("job_id")))
 POSTPONE = Query(
     update(outbox)
@@ -170,6 +194,27 @@ class Outbox:
                 break
             count += sum(ran)
         return count
+
+    async def naming(self, account_id: str) -> AsyncIterator[tuple[Queued, dict[str, Any]]]:
+        """Yield the queued jobs whose payload names an account as `account_id`; opens every one that is queued."""
+        after = ""
+        while page := await self._database.all(PAGE, after=after):
+            for job in page:
+                try:
+                    payload = msgspec.json.decode(self._sealer.open(job.payload, f"outbox {job.id}"))
+                except Unsealable:  # edited, or its key is gone: nobody can read whom it names
+                    continue
+                if payload.get("account_id") == account_id:
+                    yield job, payload
+            after = page[-1].id
+            await asyncio.sleep(0)  # between pages the event loop belongs to others
+
+    async def forget(self, account_id: str) -> int:
+        """Drop the queued jobs that name an account, those given up included; return how many."""
+        dropped = 0
+        async for job, _ in self.naming(account_id):
+            dropped += await self._database.run(FINISH, job_id=job.id)
+        return dropped
 
     async def _work(self) -> None:
         while not self._stopping:

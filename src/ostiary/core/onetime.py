@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ostiary.core.clock import Millis, millis
+from ostiary.core.clock import Millis, iso, iso_or_none, millis
 from ostiary.core.db import Query
 from ostiary.core.secrets import Macs, new_secret
 from ostiary.core.tables import onetime_tokens
@@ -31,6 +31,15 @@ class Living(msgspec.Struct, frozen=True):
 
     subject: str
     issued_at: Millis
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A token as its owner may hear of it: what it is for, and when; never the token."""
+
+    purpose: str
+    issued_at: Millis
+    expires_at: Millis
+    spent_at: Millis | None
 
 
 ISSUE = Query(
@@ -88,6 +97,12 @@ LIVING = Query(
     ),
     Living,
 )
+OF_ACCOUNT = Query(
+    select(onetime_tokens.c.purpose, onetime_tokens.c.issued_at, onetime_tokens.c.expires_at, onetime_tokens.c.spent_at)
+    .where(onetime_tokens.c.account_id == bindparam("account_id"))
+    .order_by(onetime_tokens.c.issued_at, onetime_tokens.c.digest),
+    Issued,
+)
 PRUNE = Query(delete(onetime_tokens).where(onetime_tokens.c.expires_at < bindparam("before")))
 
 
@@ -136,6 +151,19 @@ class OneTimeTokens:
     async def living(self, unit: Unit, purpose: str, account_id: str) -> list[Living]:
         """Return what an account's usable tokens of this purpose are good for; never the tokens."""
         return await unit.all(LIVING, purpose=purpose, account_id=account_id, now=unit.now)
+
+    async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
+        """Return which links were sent to an account, and when; for its owner's export."""
+        issued = await unit.all(OF_ACCOUNT, account_id=account_id)
+        return {
+            "links": [
+                {
+                    "purpose": one.purpose, "issued_at": iso(one.issued_at), "expires_at": iso(one.expires_at),
+                    "spent_at": iso_or_none(one.spent_at),
+                }
+                for one in issued
+            ]
+        }  # fmt: skip
 
     async def prune(self, database: Database) -> int:
         """Delete what expired a day ago or more."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, select
 
+from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
 from ostiary.incident.models import notices, receipts
 
@@ -16,6 +17,24 @@ class Notice(msgspec.Struct, frozen=True):
 
     id: str
     message: str
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A notice that was queued to an account."""
+
+    id: str
+    noticed_at: Millis
+    message: str
+    queued_at: Millis
+
+
+RECEIVED = Query(
+    select(notices.c.id, notices.c.at.label("noticed_at"), notices.c.message, receipts.c.at.label("queued_at"))
+    .join(receipts, receipts.c.notice_id == notices.c.id)
+    .where(receipts.c.account_id == bindparam("account_id"))
+    .order_by(receipts.c.at, notices.c.id),
+    Received,
+)
 
 
 def _keep(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement

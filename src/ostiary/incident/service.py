@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ostiary.accounts import Account, NoSuchAccount
+from ostiary.core.clock import iso
 from ostiary.core.crypto import Unsealable
 from ostiary.core.errors import Misconfigured
 from ostiary.incident import queries
@@ -85,6 +86,7 @@ class Incident:
                     unit, account_id, account.status, "deactivated"
                 ):
                     continue  # its status has just changed: look again
+                await self._accounts.stay_closed(unit, account_id)
                 ended = await self._sessions.end_others(unit, account_id, "", "incident")
                 await self._note(unit, cause, "block-account", accounts=1, sessions=ended)
                 return ended
@@ -191,6 +193,18 @@ class Incident:
             "incident_notice", account.email, username=account.username, paragraphs=paragraphs(notice.message)
         )
         await self._post.deliver(letter)
+
+    async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
+        """Return which notices were written to an account, for its owner's export."""
+        received = await unit.all(queries.RECEIVED, account_id=account_id)
+        return {
+            "notices": [
+                {
+                    "id": one.id, "at": iso(one.noticed_at), "message": one.message, "queued_at": iso(one.queued_at),
+                }
+                for one in received
+            ]
+        }  # fmt: skip
 
     async def status(self) -> Status:
         """Return what is blocked and open now."""

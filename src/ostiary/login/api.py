@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.login.service import Login
+from ostiary.passkeys import Passkeys
+from ostiary.passkeys.answers import AssertionBody
 from ostiary.passwords import PasswordChangeRequired
 from ostiary.protection import LONGEST_SOLUTION
 from ostiary.sessions import CookieHandover, Grant, Sessions
@@ -83,6 +85,30 @@ async def replace_password(
 ) -> SignedInAnswer | PasswordChangeAnswer:
     """Replace a password that a sign-in found to be breached, and sign in; every other session ends."""
     return _entered(handover, visit, await desk.with_replacement(caller, replacement.ticket, replacement.new_password))
+
+
+class PasskeyShown(Strict):
+    """What the browser's authenticator answered."""
+
+    credential: AssertionBody
+
+
+@router.post("/passkeys/sign-in/finish", operation_id="signInWithPasskey", responses=refusals(401, 422, 429, body=True))
+async def finish_passkey_sign_in(
+    body: PasskeyShown,
+    desk: Annotated[Login, service(Login)],
+    passkeys: Annotated[Passkeys, service(Passkeys)],
+    handover: Annotated[CookieHandover, service(CookieHandover)],
+    caller: AnyCaller,
+    visit: TheVisit,
+    edge: TheEdge,
+) -> SignedInAnswer:
+    """Sign in by a passkey, without a name: two factors in one step."""
+    browser = passkeys.challenges.browser_in(edge.cookies.read(visit, "passkey"))
+    grant = await desk.with_passkey(caller, body.credential.read(), browser)
+    visit.answers.append(edge.cookies.clear("passkey"))
+    handover.give(visit, grant)
+    return SignedInAnswer.of(grant)
 
 
 @router.post("/logout", operation_id="logout", responses=refusals(403))

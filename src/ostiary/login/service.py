@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.accounts import find_address_key, name_key, tell_of_lock, tell_of_refusal
 from ostiary.core.secrets import new_id
+from ostiary.passkeys import PasskeyRefused
 from ostiary.passwords import PasswordChangeRequired, Proof, WrongPassword
 from ostiary.protection import Attempt
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
+    from ostiary.passkeys import Assertion, Passkeys
+    from ostiary.passkeys import Proof as PasskeyProof
     from ostiary.passwords import Passwords
     from ostiary.protection import Attacks, Protection
     from ostiary.risk import Assessment, Risk
@@ -50,6 +53,7 @@ class Login:
     database: Database
     accounts: Accounts
     passwords: Passwords
+    passkeys: Passkeys
     sessions: Sessions
     protection: Protection
     attacks: Attacks
@@ -115,6 +119,48 @@ class Login:
             raise WrongPassword
         return entered
 
+    async def with_passkey(self, caller: Caller, answer: Assertion, browser: str | None) -> Grant:
+        """Sign a device in by what its authenticator answered, without a name.
+
+        A locked name is no concern of it: a signature is not guessed (D5). Two factors are shown at once, so that
+        policy has nothing to ask for but may still refuse.
+
+        Args:
+            caller: Who asks; `device_id` if their browser is known.
+            answer: What the authenticator said.
+            browser: The id in the cookie that its challenge is bound to.
+
+        Raises:
+            PasskeyRefused: It opens no account, or policy refuses this sign-in.
+            LimitReached: Too many failed from here.
+            AddressBlocked: The address is blocked to strangers.
+        """
+        async with self.database.unit(caller) as unit:
+            owner_id = await self.passkeys.owner_of(unit, answer.credential_id)
+            known = await self._knows(unit, owner_id or "")
+        spend = await self.protection.admit_passkey(caller, owner_id, known_device=known)
+        proof = await self.passkeys.prove(caller, answer, browser)
+        risk = await self._judged(caller, Attempt.earned(proof.account_id, is_known_device=known), breached=False)
+        entered = await self._enter_by_passkey(caller, proof, risk)
+        if entered is None:
+            raise PasskeyRefused
+        await self.protection.passkey_succeeded(proof.account_id, spend)
+        return entered
+
+    async def _enter_by_passkey(self, caller: Caller, proof: PasskeyProof, risk: Assessment) -> Grant | None:
+        """Start the session that was earned; None if none was, and what is told of that is queued."""
+        async with self.database.unit(caller) as unit:
+            if not await self.passkeys.confirm(unit, proof):
+                return None
+            account = await self.accounts.get(unit, proof.account_id)
+            if not account.is_alive or account.epoch != proof.epoch:
+                unit.note("login.refused", account.id, reason="epoch" if account.is_alive else account.status)
+                return None
+            if risk.action == "deny":
+                await self._note_refusal(unit, account, risk)
+                return None
+            return await self._start(unit, account, risk, proof.methods)
+
     async def _named(self, caller: Caller, login: str) -> tuple[str | None, bool]:
         """Return whom a login names, and whether the caller's browser is known to that account."""
         async with self.database.unit(caller) as unit:
@@ -157,16 +203,16 @@ class Login:
                 return None
             if shown.must_change:
                 return await self.passwords.demand_change(unit, account, proof)
-            return await self._start(unit, attempt, account, shown.risk)
+            return await self._start(unit, account, shown.risk, (PASSWORD,))
 
-    async def _start(self, unit: Unit, attempt: Attempt, account: Account, risk: Assessment) -> Grant:
+    async def _start(self, unit: Unit, account: Account, risk: Assessment, methods: tuple[str, ...]) -> Grant:
         caller = unit.caller
         session = await self.sessions.start(
-            unit, account, methods=(PASSWORD,), device_id=caller.device_id or new_id(unit.now)
+            unit, account, methods=methods, device_id=caller.device_id or new_id(unit.now)
         )
         await self.risk.learn(unit, account.id, risk)
         unit.note(
-            "login.succeeded", account.id, session_id=session.id, methods=[PASSWORD], risk=risk.details(),
+            "login.succeeded", account.id, session_id=session.id, methods=list(methods), risk=risk.details(),
             private={"facts": risk.private()},
         )  # fmt: skip
         if risk.action != "allow" and account.email_verified:

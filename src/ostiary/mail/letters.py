@@ -35,10 +35,34 @@ KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         "New sign-in to your account at {product}",
         frozenset({"agent", "address", "when", "disown_link"}),
     ),
+    "passkey_added": (
+        "A passkey was added to your account at {product}",
+        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
+    ),
+    "passkey_removed": (
+        "A passkey was removed from your account at {product}",
+        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
+    ),
+    "passkey_copied": (
+        "We refused a passkey of your account at {product}",
+        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
+    ),
     "account_locked": ("Wrong passwords for your account at {product}", frozenset({"username", "when", "link"})),
     "sign_in_refused": (
         "We refused a sign-in to your account at {product}",
         frozenset({"username", "agent", "address", "when", "link", "disown_link"}),
+    ),
+    "account_erasing": (
+        "Your account at {product} will be erased",
+        frozenset({"username", "agent", "address", "when", "until", "link", "disown_link"}),
+    ),
+    "account_kept": (
+        "Your account at {product} is kept",
+        frozenset({"username", "agent", "address", "when", "disown_link"}),
+    ),
+    "account_exported": (
+        "A copy of your data at {product} was made",
+        frozenset({"username", "agent", "address", "when", "disown_link"}),
     ),
     "alert": (
         "Alert at {product}: {alert}",

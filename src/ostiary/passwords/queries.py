@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from ostiary.core.clock import Millis
 from ostiary.core.db import Query
 from ostiary.passwords.models import passwords
 
@@ -17,6 +18,17 @@ class StoredHash(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return "StoredHash(…)"
 
+
+class Used(msgspec.Struct, frozen=True):
+    """When a password was chosen and last used; never its hash."""
+
+    changed_at: Millis
+    used_at: Millis | None
+
+
+USED = Query(
+    select(passwords.c.changed_at, passwords.c.used_at).where(passwords.c.account_id == bindparam("account_id")), Used
+)
 
 FIND = Query(select(passwords.c.hash).where(passwords.c.account_id == bindparam("account_id")), StoredHash)
 

@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ostiary.accounts import name_key
+from ostiary.core.clock import iso, iso_or_none
 from ostiary.core.db import Duplicate
 from ostiary.core.errors import FieldError, Problem
 from ostiary.core.secrets import b64, plain_digest
@@ -231,6 +232,10 @@ class Passwords:
         stored = await unit.find(queries.FIND, account_id=account_id)
         return _mark(stored)
 
+    async def has_one(self, unit: Unit, account_id: str) -> bool:
+        """Return whether an account has a password."""
+        return await unit.find(queries.FIND, account_id=account_id) is not None
+
     async def exchange(self, unit: Unit, account_id: str, mark: str, hashed: str) -> bool:
         """Put a hash in the place of the one that bears this mark; False if another stands there by now."""
         stored = await unit.find(queries.FIND, account_id=account_id)
@@ -251,6 +256,12 @@ class Passwords:
         """Remove the account's hash: no password opens it until its owner chooses a new one."""
         if await unit.run(queries.FORGET, account_id=account_id):
             unit.note("password.forgotten", account_id)
+
+    async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
+        """Return what may be said about an account's password, for its owner's export: when, never what."""
+        used = await unit.find(queries.USED, account_id=account_id)
+        told = used and {"changed_at": iso(used.changed_at), "used_at": iso_or_none(used.used_at)}
+        return {"password": told}
 
     async def recheck(self, caller: Caller, account_id: str, password: str, *, field: str) -> Proof:
         """Ask for the password again inside a session.

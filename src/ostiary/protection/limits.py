@@ -31,7 +31,9 @@ class Limits:
     signups: Limit
     resets: Limit
     letters: Limit
+    passkeys: Limit
     rechecks: Limit
+    exports: Limit
     weighings: Limit
     reports: Limit
     all_reports: Limit
@@ -58,7 +60,9 @@ class Limits:
             signups=Limit("signup.address", settings.signups_per_hour, HOUR),
             resets=Limit("reset.address", settings.resets_per_hour, HOUR),
             letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
+            passkeys=Limit("passkey.address", settings.passkey_failures_per_minute, MINUTE),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
+            exports=Limit("export.account", settings.exports_per_day, timedelta(days=1), per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),
             reports=Limit("csp.address", settings.csp_reports_per_minute, MINUTE),
             all_reports=Limit("csp.all", settings.csp_reports_per_minute_in_all, MINUTE, per="everybody"),

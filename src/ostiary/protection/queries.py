@@ -28,6 +28,13 @@ class DeviceId(msgspec.Struct, frozen=True):
     device_id: str
 
 
+class Welcome(msgspec.Struct, frozen=True):
+    """A browser that an owner let in by mail, and until when."""
+
+    device_id: str
+    welcome_until: Millis
+
+
 class HowMany(msgspec.Struct, frozen=True):
     """A number of rows."""
 
@@ -70,6 +77,12 @@ IS_WELCOME = Query(
         welcome_devices.c.welcome_until > bindparam("now"),
     ),
     DeviceId,
+)
+WELCOME_OF = Query(
+    select(welcome_devices.c.device_id, welcome_devices.c.welcome_until)
+    .where(welcome_devices.c.account_id == bindparam("account_id"))
+    .order_by(welcome_devices.c.device_id),
+    Welcome,
 )
 FORGET_DEVICES = Query(delete(welcome_devices).where(welcome_devices.c.account_id == bindparam("of_account")))
 PRUNE_WELCOME = Query(delete(welcome_devices).where(welcome_devices.c.welcome_until < bindparam("before")))

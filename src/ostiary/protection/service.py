@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, NoReturn
 
-from ostiary.core.clock import millis
 from ostiary.core.errors import Problem
 from ostiary.core.limits import (
     Count,
@@ -21,19 +20,20 @@ from ostiary.core.limits import (
 from ostiary.protection import queries
 from ostiary.protection.attempt import Attempt
 from ostiary.protection.challenges import Challenges
+from ostiary.protection.devices import KnownDevices
 from ostiary.protection.errors import AddressBlocked, Locked, ProofOfWorkNeeded
 from ostiary.protection.limits import Limits
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
     from ostiary.core.caller import Caller
-    from ostiary.core.db import Database, Unit
+    from ostiary.core.db import Database
     from ostiary.core.secrets import Macs
     from ostiary.protection.blocks import Blocks
     from ostiary.protection.settings import ProtectionSettings
 
 
-class Protection:
+class Protection(KnownDevices):
     """Spends from named limits before anything costly or telling happens."""
 
     def __init__(
@@ -243,6 +243,40 @@ class Protection:
         (count,) = await self._limiter.spend(Spend(self.limits.letters, self._digest(email_key)))
         return count.spent <= self.limits.letters.number
 
+    async def admit_export(self, caller: Caller, account_id: str) -> None:
+        """Spend for an export of everything about an account; each reads its whole journal.
+
+        Raises:
+            LimitReached: Enough for today.
+        """
+        await self._spend_or_refuse(caller, account_id, Spend(self.limits.exports, self._digest(account_id)))
+
+    async def admit_passkey(self, caller: Caller, account_id: str | None, *, known_device: bool) -> Spend | None:
+        """Spend for a passkey before it is looked at. A locked name does not concern it: nothing is guessed (D5).
+
+        Raises:
+            AddressBlocked: The address is blocked to strangers.
+            LimitReached: Too many failed from here; a known browser has a counter of its own.
+        """
+        key = f"{account_id} {caller.device_id}" if known_device else counted(caller.address or "")
+        if not known_device:
+            await self._blocks.ensure_fresh()
+            try:
+                self._blocks.refuse(caller.address, "strangers")
+            except AddressBlocked as refusal:
+                await self._refuse(caller, account_id, refusal)
+            if caller.address is None:
+                return None
+        spend = Spend(self.limits.passkeys, self._digest(key))
+        await self._spend_or_refuse(caller, account_id, spend)
+        return spend
+
+    async def passkey_succeeded(self, account_id: str, spend: Spend | None) -> None:
+        """Give back what was spent. The owner has acted: strangers may try again as often as before."""
+        await self._durable.forget(self._in_all("", account_id))
+        if spend is not None:
+            await self._limiter.give_back(spend)
+
     async def admit_recheck(self, caller: Caller, account_id: str) -> Spend:
         """Spend for a password that is asked again inside a session.
 
@@ -284,21 +318,6 @@ class Protection:
         await self._limiter.forget(*spends)
         await self._durable.forget(self._in_all("", account_id))
 
-    async def welcome(self, unit: Unit, account_id: str, device_id: str) -> None:
-        """Let a browser count as known to an account, because its owner says so in a letter's link."""
-        until = unit.now + millis(self._settings.welcome)
-        await unit.run(queries.WELCOME, account_id=account_id, device_id=device_id, welcome_until=until)
-        unit.note("device.welcomed", account_id)
-
-    async def forget_devices(self, unit: Unit, account_id: str) -> None:
-        """Let no browser count as known that was let in to this account by mail."""
-        await unit.run(queries.FORGET_DEVICES, of_account=account_id)
-
-    async def knows_device(self, unit: Unit, account_id: str, device_id: str) -> bool:
-        """Return whether an account's owner has let this browser in by mail."""
-        found = await unit.find(queries.IS_WELCOME, account_id=account_id, device_id=device_id, now=unit.now)
-        return found is not None
-
     async def prune(self) -> int:
         """Drop counters whose window is over, blocks and welcomes that have ended: the tables stay bounded."""
         now = self._database.clock.now()
@@ -307,8 +326,6 @@ class Protection:
         if self._durable is not self._limiter:
             ended += await self._durable.prune()
         return ended + await self._limiter.prune()
-
-    # --- How it is spent
 
     def _in_all(self, name: str, account_id: str | None) -> Spend:
         # Not by the keyed digest: when the index key is replaced, a hundred must stay a hundred.

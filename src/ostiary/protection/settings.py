@@ -82,7 +82,11 @@ class ProtectionSettings(BaseModel):
         20, ge=1, description="Reports of violated content policies from one address in a minute."
     )
     csp_reports_per_minute_in_all: int = Field(300, ge=1, description="The same from everybody, for each process.")
+    passkey_failures_per_minute: int = Field(
+        10, ge=1, description="Passkeys refused to one address, or to one known browser, in a minute."
+    )
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
+    exports_per_day: int = Field(5, ge=1, description="Exports of everything about one account in a day.")
     challenge: ChallengeSettings = Field(
         default_factory=ChallengeSettings, description="Work instead of refusal, for strangers at a locked name."
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ostiary.core.jobs import Outbox
     from ostiary.core.onetime import OneTimeTokens, Spent
     from ostiary.mail import Letters, Post
+    from ostiary.passkeys import Passkeys
     from ostiary.passwords import Passwords
     from ostiary.protection import Protection
     from ostiary.risk import Risk
@@ -51,6 +52,7 @@ class Recovery:
     database: Database
     accounts: Accounts
     passwords: Passwords
+    passkeys: Passkeys
     sessions: Sessions
     protection: Protection
     risk: Risk
@@ -178,6 +180,10 @@ class Recovery:
                 raise TokenSpent
             await self.accounts.drop_claims(unit, spent.account_id)
             await self.passwords.forget(unit, spent.account_id)
+            # A thief may have asked to erase it; only its own address opens it again.
+            await self.accounts.keep(unit, spent.account_id)
+            # All of them: which are the owner's own, nobody can tell from here (decision 33).
+            await self.passkeys.forget_all(unit, spent.account_id)
             await self._end_everything(unit, spent.account_id, "disowned")
             found = await self._disowned(unit, spent)  # read last: the row is ours now, until the commit
             # Older letters to the same mailbox tell of what has just been ended.
@@ -231,6 +237,7 @@ class Recovery:
             if not await self.accounts.set_status(unit, account_id, "deactivated", "active"):
                 raise NotClosed
             await self.passwords.forget(unit, account_id)
+            await self.passkeys.forget_all(unit, account_id)
             claim = await self.accounts.claim_address(unit, account_id, address)
             await self.accounts.prove(unit, claim.id)
             unit.note("account.returned", account_id)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, delete, select, update
 
+from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
 from ostiary.risk.models import risk_baselines
 
@@ -18,11 +19,21 @@ class StoredBaseline(msgspec.Struct, frozen=True):
     signins: int
 
 
+class Updated(msgspec.Struct, frozen=True):
+    """When habits were last learned from."""
+
+    updated_at: Millis
+
+
 FIND = Query(
     select(risk_baselines.c.sealed, risk_baselines.c.signins).where(
         risk_baselines.c.account_id == bindparam("account_id")
     ),
     StoredBaseline,
+)
+
+UPDATED_AT = Query(
+    select(risk_baselines.c.updated_at).where(risk_baselines.c.account_id == bindparam("account_id")), Updated
 )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from ostiary.core.clock import iso
 from ostiary.core.crypto import Unsealable
 from ostiary.risk import queries
 from ostiary.risk.baseline import NOTHING, Baseline, packed, unpacked
@@ -102,6 +105,15 @@ class Risk:
         """Drop the habits of an account: somebody else may have taught them."""
         if await unit.run(queries.FORGET, account_id=account_id):
             unit.note("habits.forgotten", account_id)
+
+    async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
+        """Return what was learned about an account's sign-ins, opened, for its owner's export."""
+        updated = await unit.find(queries.UPDATED_AT, account_id=account_id)
+        version, baseline = await self._habits(unit, account_id)
+        if updated is None or version is None:
+            return {"habits": None}
+        opened = None if baseline is NOTHING else msgspec.to_builtins(baseline)  # edited, or of a later version
+        return {"habits": {"signins": version, "updated_at": iso(updated.updated_at), "learned": opened}}
 
     async def tend(self) -> None:
         """Read the list of known-bad networks again if its file has changed; a chore of every process."""

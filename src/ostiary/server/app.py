@@ -11,8 +11,12 @@ import ostiary.accounts.api
 import ostiary.csp_reports.api
 import ostiary.login.api
 import ostiary.login.pages
+import ostiary.passkeys.api
+import ostiary.passkeys.pages
 import ostiary.passwords.api
 import ostiary.passwords.pages
+import ostiary.privacy.api
+import ostiary.privacy.pages
 import ostiary.recovery.api
 import ostiary.recovery.pages
 import ostiary.registration.api
@@ -38,15 +42,19 @@ ROUTERS = (
     ostiary.login.api.router,
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
+    ostiary.passkeys.api.router,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
+    ostiary.privacy.api.router,
     ostiary.csp_reports.api.reporting,
     ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
+    ostiary.passkeys.pages.router,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
+    ostiary.privacy.pages.router,
     assets,
 )
 OPENAPI_PATH = "/api/v1/openapi.json"
@@ -63,7 +71,8 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     app = app or routes(with_mailbox=mailbox is not None)
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-        house.handover, house.csp_reports, house.places, Document(house, app), *filter(None, [mailbox]),
+        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, Document(house, app),
+        *filter(None, [mailbox]),
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)
     renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ostiary.sessions.service import Sessions
     from ostiary.sessions.settings import SessionSettings
     from ostiary.sessions.view import Revocations
-    from ostiary.web.cookies import Cookies
+    from ostiary.web.cookies import Cookies, Kind
     from ostiary.web.csrf import Csrf
     from ostiary.web.settings import CookieSettings
     from ostiary.web.visit import Visit
@@ -236,5 +236,6 @@ class CookieHandover:
         visit.answers.append(self._cookies.write("device", written, self._device))
 
     def take(self, visit: Visit) -> None:
-        """Clear every cookie of a session; the device stays known."""
-        visit.answers += [self._cookies.clear(kind) for kind in ("access", "refresh", "session", "csrf")]
+        """Clear every cookie of a session, and what a passkey was asked with; the device stays known."""
+        kinds: tuple[Kind, ...] = ("access", "refresh", "session", "csrf", "passkey")
+        visit.answers += [self._cookies.clear(kind) for kind in kinds]

@@ -186,4 +186,12 @@ LIVING = Query(
     Session,
 )
 
+OF_ACCOUNT = Query(
+    select(sessions)
+    .where(sessions.c.account_id == bindparam("account_id"), sessions.c.id > bindparam("after"))
+    .order_by(sessions.c.id)
+    .limit(bindparam("most")),
+    Session,
+)
+
 PRUNE = Query(delete(sessions).where(sessions.c.ends_at < bindparam("before")))

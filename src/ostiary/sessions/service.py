@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -132,6 +133,20 @@ class Sessions:
             raise NoSuchSession
         return session
 
+    async def stands(self, unit: Unit, session_id: str, account: Account) -> bool:
+        """Return whether a session of this account still stands, for what must not be done after its end.
+
+        The gate looks at memory, and before: whoever reads this under a lock that is taken where sessions are
+        ended knows it in the very unit that acts (D13).
+        """
+        session = await unit.find(queries.BY_ID, session_id=session_id)
+        return (
+            session is not None
+            and (session.account_id, session.account_epoch) == (account.id, account.epoch)
+            and session.ended_at is None
+            and min(session.idle_ends_at, session.ends_at) > unit.now
+        )
+
     async def knows_device(self, unit: Unit, account_id: str, device_id: str) -> bool:
         """Return whether this device has been signed in to the account before."""
         return await unit.find(queries.KNOWS_DEVICE, account_id=account_id, device_id=device_id) is not None
@@ -208,6 +223,14 @@ class Sessions:
             session = await unit.find(queries.BY_ID, session_id=session_id)
             if session is not None:
                 await self.end_one(unit, session.account_id, session.id, "signed-out")
+
+    async def of_account(self, account_id: str) -> AsyncIterator[Session]:
+        """Yield every stored session of an account, ended ones too, a page in memory at a time."""
+        after = ""
+        while page := await self._database.all(queries.OF_ACCOUNT, account_id=account_id, after=after, most=BATCH):
+            for session in page:
+                yield session
+            after = page[-1].id
 
     async def find(self, session_id: str) -> Session | None:
         """Return a session as stored, or None."""

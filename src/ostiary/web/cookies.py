@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ostiary.web.settings import CookieSettings
     from ostiary.web.visit import Visit
 
-Kind = Literal["access", "refresh", "session", "csrf", "device"]
+Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey"]
 Header = tuple[bytes, bytes]
 
 
@@ -28,6 +28,7 @@ class Cookies:
             "session": prefix + settings.session,
             "csrf": prefix + settings.csrf,
             "device": prefix + settings.device,
+            "passkey": prefix + settings.passkey,
         }
 
     def name(self, kind: Kind) -> str:
@@ -40,7 +41,7 @@ class Cookies:
 
     def write(self, kind: Kind, value: str, lifetime_seconds: int) -> Header:
         """Return the header that sets a cookie."""
-        same_site = "Strict" if kind == "refresh" else "Lax"
+        same_site = "Strict" if kind in ("refresh", "passkey") else "Lax"
         script = "" if kind == "csrf" else "; HttpOnly"
         text = (
             f"{self._names[kind]}={value}; Path=/; Max-Age={lifetime_seconds}; Secure{script}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +23,9 @@ from ostiary.web.settings import WebSettings
 from ostiary.web.standing import NotPermitted, require_recent
 from ostiary.web.strict_json import loads
 from ostiary.web.visit import Scope, Visit
+
+RECENT_SECONDS = 600
+"""How long ago the sign-in may be for something grave."""
 
 T = TypeVar("T")
 API_PREFIX = "/api/v1/auth"
@@ -218,9 +222,39 @@ def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
     return Depends(find)
 
 
+async def recent_caller(request: Request) -> Caller:
+    """Return who asks for something grave: from a verified credential, and after a sign-in just now (RFC 9470).
+
+    Raises:
+        Problem: There is no credential, or the sign-in is too long ago.
+    """
+    caller = await signed_in_caller(request)
+    _require_recent(request)
+    return caller
+
+
+async def recent_page_caller(request: Request) -> Caller:
+    """Return who asks for something grave on a hosted page; whoever signed in too long ago does so again.
+
+    Raises:
+        Problem: They are not signed in, or too long ago; the page's answer is the way to sign in.
+    """
+    caller = await page_caller(request)
+    _require_recent(request)
+    return caller
+
+
+def _require_recent(request: Request) -> None:
+    identity = visit_in(request).identity
+    assert identity is not None
+    require_recent(identity.auth_time, RECENT_SECONDS, edge_in(request).clock.now())
+
+
 PageCaller = Annotated[Caller, Depends(page_caller)]
 AnyCaller = Annotated[Caller, Depends(any_caller)]
 SignedInCaller = Annotated[Caller, Depends(signed_in_caller)]
+RecentCaller = Annotated[Caller, Depends(recent_caller)]
+RecentPageCaller = Annotated[Caller, Depends(recent_page_caller)]
 
 
 async def _visit(request: Request) -> Visit:
@@ -322,6 +356,12 @@ def page(
     if cookie is not None and has_form:
         visit.answers.append(cookie)
     return response
+
+
+def as_file(parts: AsyncIterable[bytes], name: str) -> Response:
+    """Return JSON that is written as it is read, to be saved under a name and kept by nobody on the way."""
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return StreamingResponse(parts, media_type="application/json", headers=headers)
 
 
 def see_other(path: str) -> Response:

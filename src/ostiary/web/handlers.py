@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from ostiary.core.errors import Problem
 from ostiary.web.doors import PAGE_PREFIX, edge_in, page, see_other, visit_in
 from ostiary.web.problems import InternalFault, body_and_headers, by_status, invalid_fields
+from ostiary.web.standing import SignInTooOld
 
 SIGN_IN = f"{PAGE_PREFIX}/sign-in"
 
@@ -71,7 +72,9 @@ def _answer(request: Request, problem: Problem) -> Response:
 def _page_for(request: Request, problem: Problem, path: str) -> Response:
     if problem.status == HTTPStatus.UNAUTHORIZED:
         # Back to where they were heading once they have signed in; a form they sent is not repeated.
-        return see_other(f"{SIGN_IN}?next={quote(path)}" if request.method == "GET" else SIGN_IN)
+        asked = [f"next={quote(path)}"] if request.method == "GET" else []
+        asked += ["reason=once-more"] if isinstance(problem, SignInTooOld) else []
+        return see_other(f"{SIGN_IN}?{'&'.join(asked)}" if asked else SIGN_IN)
     detail = problem.detail or (problem.errors[0].message if problem.errors else None)
     return page(
         request, "problem.html", refusal=problem, has_form=False, title=problem.title, detail=detail,

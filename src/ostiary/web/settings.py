@@ -38,6 +38,10 @@ class CookieSettings(BaseModel):
     session: str = Field("sessionid", pattern=r"^[A-Za-z0-9_]{1,40}$", description="Name of the hosted pages' cookie.")
     csrf: str = Field("csrftoken", pattern=r"^[A-Za-z0-9_]{1,40}$", description="Name of the cookie that scripts read.")
     device: str = Field("device", pattern=r"^[A-Za-z0-9_]{1,40}$", description="Name of the known browser's cookie.")
+    passkey: str = Field(
+        "passkey", pattern=r"^[A-Za-z0-9_]{1,40}$",
+        description="Name of the cookie that binds a passkey's challenge to a browser.",
+    )  # fmt: skip
     domain: str | None = Field(
         None, description="Share cookies with sub-domains; gives up the protection of the `__Host-` prefix."
     )
@@ -52,8 +56,10 @@ class CookieSettings(BaseModel):
 
     @model_validator(mode="after")
     def _have_names_of_their_own(self) -> Self:
-        if len({self.access, self.refresh, self.session, self.csrf, self.device}) < 5:
-            raise ValueError("two cookies have one name: give access, refresh, session, csrf and device different ones")
+        if len({self.access, self.refresh, self.session, self.csrf, self.device, self.passkey}) < 6:
+            raise ValueError(
+                "two cookies have one name: give access, refresh, session, csrf, device and passkey different ones"
+            )
         return self
 
 

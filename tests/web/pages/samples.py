@@ -21,6 +21,7 @@ class Account:
     email: str = "mira.lindqvist@example.org"
     email_verified: bool = True
     full_name: str | None = "Mira Lindqvist"
+    is_alive: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Disowned:
 
 MIRA = Account()
 OWN, FORMER = Disowned(MIRA, is_own=True), Disowned(MIRA, is_own=False)
+KEPT, STAYS_CLOSED = MIRA, Account(is_alive=False)
 NEW = Account(
     "jonas_w", "jonas@a-rather-long-host-name.with-some-more.example.org", email_verified=False, full_name=None
 )
@@ -103,6 +105,18 @@ REFUSED = Form(
 
 
 WORK = Work(json.dumps(EASY_CHALLENGE), 300, THEN + timedelta(minutes=30))
+
+
+PASSKEYS: dict[str, Any] = {
+    "account": MIRA,
+    "rp_id": "localhost",
+    "handle": "aGFuZGxl",
+    "accepted": ["a2V5", "cGhvbmU"],
+    "passkeys": [
+        {"id": "k1", "name": "Blue key", "backed_up": False, "created_at": THEN, "last_used_at": None},
+        {"id": "k2", "name": "My phone", "backed_up": True, "created_at": THEN, "last_used_at": THEN},
+    ],
+}
 
 
 def samples() -> list[Sample]:
@@ -155,6 +169,13 @@ def samples() -> list[Sample]:
             "sessions.html",
             {"account": MIRA, "sessions": SESSIONS[1:2], "flash": "The session has ended."},
         ),
+        ("passkeys", "passkeys.html", PASSKEYS),
+        ("passkeys-none", "passkeys.html", PASSKEYS | {"passkeys": [], "accepted": []}),
+        (
+            "passkeys-refused",
+            "passkeys.html",
+            PASSKEYS | {"form": Form({}, {}, "This passkey is the only way into the account.")},
+        ),
         ("password", "password.html", {"account": MIRA}),
         (
             "password-refused",
@@ -177,6 +198,19 @@ def samples() -> list[Sample]:
         ("not-me-done", "not_me.html", {"token": "", "disowned": OWN, "is_done": True}),
         ("not-me-former-done", "not_me.html", {"token": "", "disowned": FORMER, "is_done": True}),
         ("not-me-too-late", "not_me.html", {"token": "", "disowned": None, "is_done": False}),
+        ("erase", "erase.html", {"account": MIRA, "is_sure": False, "days": 14, "rest_days": 90}),
+        ("erase-unconfirmed", "erase.html", {"account": NEW, "is_sure": False, "days": 14, "rest_days": 90}),
+        ("erase-sure", "erase.html", {"account": MIRA, "is_sure": True, "has_password": True, "days": 14}),
+        (
+            "erase-sure-passwordless",
+            "erase.html",
+            {"account": MIRA, "is_sure": True, "has_password": False, "days": 14},
+        ),
+        ("erasing", "erasing.html", {"erased": MIRA, "due_at": THEN + timedelta(days=14)}),
+        ("keep", "keep.html", {"token": "t0k", "kept": {"username": MIRA.username, "due_at": THEN}, "done": None}),
+        ("keep-done", "keep.html", {"token": "", "kept": None, "done": KEPT}),
+        ("keep-done-closed", "keep.html", {"token": "", "kept": None, "done": STAYS_CLOSED}),
+        ("keep-too-late", "keep.html", {"token": "", "kept": None, "done": None}),
         ("unlock", "unlock.html", {"token": "t0k", "unlocked": MIRA, "is_done": False}),
         ("unlock-done", "unlock.html", {"token": "", "unlocked": None, "is_done": True}),
         ("unlock-too-late", "unlock.html", {"token": "", "unlocked": None, "is_done": False}),

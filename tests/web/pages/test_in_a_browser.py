@@ -165,7 +165,7 @@ async def test_a_form_is_sent_without_scripts(scriptless: Window, house: Preview
 
     await page.fill("#login", "mira")
     await page.fill("#password", "four plain words here")
-    await page.click("text=Sign in >> nth=-1")
+    await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.wait_for_url("**/auth/sign-in")
 
     expected = f"csrf_token={CSRF}&next=%2Fauth%2Faccount&login=mira&password=four+plain+words+here"
@@ -184,7 +184,7 @@ async def test_a_password_can_be_seen_and_is_hidden_again_when_sent(reader: Wind
 
     await page.get_by_role("button", name="Show password").click()
     await page.evaluate("document.addEventListener('submit', (event) => event.preventDefault(), true)")
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(field).to_have_attribute("type", "password")
 
 

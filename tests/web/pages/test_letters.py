@@ -18,10 +18,12 @@ CONTEXT: dict[str, object] = {
     "disown_link": "https://id.example.org/auth/not-me?token=s3cret",
     "new_address": "eve.adams@example.net",
     "when": datetime(2026, 11, 22, 8, 13, tzinfo=UTC),
+    "until": datetime(2026, 12, 6, 8, 13, tzinfo=UTC),
     "agent": "Firefox on Linux",
     "address": "192.0.2.4",
     "alert": "spraying_seen",
     "alert_id": "AZabc",
+    "name": "Blue key",
     "severity": "critical",
     "words": "A few passwords are being tried on many accounts.",
     "advice": "Read the incident guide.",
@@ -45,7 +47,7 @@ def test_each_letter_says_the_same_in_text_and_html(letters: Letters, kind: str)
     links_in_html = {link.replace("&amp;", "&") for link in re.findall(r'href="([^"]+)"', letter.html)}
     assert links_in_text == links_in_html
     assert all(link.startswith("https://id.example.org") for link in links_in_text)
-    shown_otherwise = {"link", "disown_link", "new_address", "when", "hours", "minutes", "paragraphs"}
+    shown_otherwise = {"link", "disown_link", "new_address", "when", "until", "hours", "minutes", "paragraphs"}
     for fact in KINDS[kind][1] - shown_otherwise:
         assert str(CONTEXT[fact]) in letter.text
         assert str(CONTEXT[fact]) in letter.html

@@ -32,6 +32,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -8000")
+    connection.execute("PRAGMA secure_delete = ON")  # D12: the key of an erased account must not stay in a free page
     if read_only:
         connection.execute("PRAGMA query_only = ON")
     return connection
