@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from bench.yardstick import Yardstick
 from ostiary.cli import serve
 
 if TYPE_CHECKING:
     from ostiary.web.visit import Receive, Scope, Send
 
+YARDSTICK = "/yardstick"
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"2")]
 
 
@@ -25,10 +28,14 @@ class EmptyHouse:
         self.settings = SimpleNamespace(web=web)
         self.post = SimpleNamespace(where="nowhere")
         self.data = Path("nowhere")
+        self._folder = tempfile.TemporaryDirectory(prefix="ostiary-yardstick-")
+        self._yardstick = Yardstick(Path(self._folder.name) / "yardstick.db")
 
     async def app(self, scope: Scope, _: Receive, send: Send) -> None:
-        """Answer anything with an empty object."""
+        """Answer anything with an empty object; at one path after a fixed amount of work."""
         if scope["type"] == "http":
+            if scope["path"] == YARDSTICK:
+                self._yardstick.measure_out(scope)
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             await send({"type": "http.response.body", "body": b"{}"})
 
@@ -39,7 +46,8 @@ class EmptyHouse:
         """Nothing to load."""
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Remove what the yardstick measured with."""
+        self._folder.cleanup()
 
 
 def main(port: int) -> None:

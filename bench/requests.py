@@ -19,8 +19,12 @@ from bench.report import Figure, Row, Show
 CONNECTIONS = 32
 REFRESHERS = 32
 SESSIONS_A_WINDOW = 8 * REFRESHERS
-KINDS = ("floor", "bearer", "cookie", "refresh", "jwks")
-PATHS = {"floor": "/", "jwks": "/.well-known/jwks.json", "bearer": f"{API}/me", "cookie": f"{API}/me"}
+KINDS = ("floor", "yardstick", "bearer", "cookie", "refresh", "jwks")
+AT_THE_FLOOR = ("floor", "yardstick")
+PATHS = {
+    "floor": "/", "yardstick": "/yardstick", "jwks": "/.well-known/jwks.json", "bearer": f"{API}/me",
+    "cookie": f"{API}/me",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -42,6 +46,11 @@ class Found:
         """Return for each round the CPU of such a request over that of the floor."""
         return over(self.turns[kind].cpu, self.turns["floor"].cpu)
 
+    def yardsticks(self, kind: str) -> list[float]:
+        """Return for each round what such a request costs beyond the floor, in yardsticks."""
+        mine = over_floor(self.turns[kind].cpu, self.turns["floor"].cpu)
+        return over(mine, over_floor(self.turns["yardstick"].cpu, self.turns["floor"].cpu))
+
     def rate_ratios(self, kind: str) -> list[float]:
         """Return for each round such requests in a second over those of the floor."""
         return over(self.turns[kind].rates, self.turns["floor"].rates)
@@ -50,6 +59,11 @@ class Found:
 def over(mine: Sequence[float], others: Sequence[float]) -> list[float]:
     """Return the ratios of what was measured in the same round."""
     return [one / other for one, other in zip(mine, others, strict=True)]
+
+
+def over_floor(mine: Sequence[float], floor: Sequence[float]) -> list[float]:
+    """Return what was measured in each round beyond the floor, and never less than nothing."""
+    return [max(one - other, 1e-7) for one, other in zip(mine, floor, strict=True)]
 
 
 def measure(folder: Path, plan: Plan, show: Show) -> None:
@@ -100,7 +114,7 @@ def take_turns(folder: Path, rounds: int, window: int) -> Found:
         floor.ready()
         for number in range(rounds + 1):
             for kind in KINDS:
-                server = floor if kind == "floor" else house
+                server = floor if kind in AT_THE_FLOOR else house
                 file = files[f"refresh{number}" if kind == "refresh" else kind]
                 load, cpu = _turn(Wrk(others), server, kind, file, window if number else 1)
                 found[kind].errors += load.errors
@@ -116,6 +130,7 @@ async def _prepare(folder: Path, port: int, rounds: int) -> dict[str, Path]:
         lines = {
             "floor": [],
             "jwks": [],
+            "yardstick": [people.cookie_header(town, grant) for grant in grants],
             "bearer": [people.bearer_header(grant) for grant in grants],
             "cookie": [people.cookie_header(town, grant) for grant in grants],
         }

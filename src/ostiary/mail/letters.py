@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from ostiary.web.compiled import COMPILED
 from ostiary.web.render import utc_words
 
 KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
@@ -111,6 +112,7 @@ class Letters:
             undefined=StrictUndefined,
             auto_reload=False,
             cache_size=-1,
+            bytecode_cache=COMPILED,
             trim_blocks=True,
             lstrip_blocks=True,
         )

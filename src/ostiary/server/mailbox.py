@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from ostiary.web.doors import page
+from ostiary.mail import Mailbox
+from ostiary.web.doors import page, service
 from ostiary.web.problems import NotFound
 
 if TYPE_CHECKING:
-    from ostiary.mail import KeptLetter, Mailbox
+    from ostiary.mail import KeptLetter
 
 PATH = "/dev/mailbox"
+TheMailbox = Annotated[Mailbox, service(Mailbox)]
+
+router = APIRouter(include_in_schema=False)
 
 
-def add_mailbox(app: FastAPI, mailbox: Mailbox) -> None:
-    """Add the mailbox's pages and its JSON."""
+@router.get(PATH)
+async def letters_page(request: Request, mailbox: TheMailbox) -> Response:
+    """List the letters, the newest first."""
+    return page(request, "dev/mailbox.html", letters=list(mailbox.letters))
 
-    @app.get(PATH, include_in_schema=False)
-    async def letters_page(request: Request) -> Response:
-        return page(request, "dev/mailbox.html", letters=list(mailbox.letters))
 
-    @app.get(f"{PATH}.json", include_in_schema=False)
-    async def letters_json() -> dict[str, object]:
-        return {"letters": [_said(letter) for letter in mailbox.letters]}
+@router.get(f"{PATH}.json")
+async def letters_json(mailbox: TheMailbox) -> dict[str, object]:
+    """Return the letters, for tests and scripts."""
+    return {"letters": [_said(letter) for letter in mailbox.letters]}
 
-    @app.get(PATH + "/{letter_id}", include_in_schema=False)
-    async def letter_page(request: Request, letter_id: str) -> Response:
-        letter = mailbox.find(letter_id)
-        if letter is None:
-            raise NotFound
-        return page(request, "dev/letter.html", letter=letter)
+
+@router.get(PATH + "/{letter_id}")
+async def letter_page(request: Request, letter_id: str, mailbox: TheMailbox) -> Response:
+    """Show one letter."""
+    letter = mailbox.find(letter_id)
+    if letter is None:
+        raise NotFound
+    return page(request, "dev/letter.html", letter=letter)
 
 
 def _said(letter: KeptLetter) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Coroutine
+from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -22,7 +22,7 @@ from ostiary.web.render import Renderer
 from ostiary.web.settings import WebSettings
 from ostiary.web.standing import NotPermitted, require_recent
 from ostiary.web.strict_json import loads
-from ostiary.web.visit import Visit
+from ostiary.web.visit import Scope, Visit
 
 RECENT_SECONDS = 600
 """How long ago the sign-in may be for something grave."""
@@ -117,6 +117,26 @@ class Edge:
     clock: Clock
 
 
+@dataclass(frozen=True, slots=True)
+class House:
+    """What routes find of the house that serves a request: they are the same for every house of a process.
+
+    Attributes:
+        edge: The web's own parts.
+        services: Each service by its class.
+    """
+
+    edge: Edge
+    services: Mapping[type, object]
+
+    def enter(self, scope: Scope) -> None:
+        """Lead a request into this house."""
+        scope[_HOUSE] = self
+
+
+_HOUSE = "ostiary.house"
+
+
 class Strict(BaseModel):
     """A body: unknown fields are refused, types are not bent."""
 
@@ -131,15 +151,21 @@ def visit_in(request: Request) -> Visit:
 
 def edge_in(request: Request) -> Edge:
     """Return the edge of the house that serves this request."""
-    edge: Edge = request.app.state.edge
-    return edge
+    return house_in(request).edge
+
+
+def house_in(request: Request) -> House:
+    """Return what routes find of the house that serves this request."""
+    house: House = request.scope[_HOUSE]
+    return house
 
 
 def service(kind: type[T]) -> Any:  # noqa: ANN401 - stands in an Annotated
     """Return a dependency that yields the house's one service of a kind."""
 
     async def find(request: Request) -> T:  # async, as every door: what is not, the framework runs in a thread
-        found: T = request.app.state.services[kind]
+        found = house_in(request).services[kind]
+        assert isinstance(found, kind)
         return found
 
     return Depends(find)

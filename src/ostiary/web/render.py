@@ -13,6 +13,8 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ostiary.web.compiled import COMPILED
+
 STATIC: Final = Path(__file__).parent / "static"
 """The folder to serve under `<base>/static`; see `Renderer.asset` for its caching."""
 
@@ -54,6 +56,7 @@ class Renderer:
             undefined=StrictUndefined,
             auto_reload=False,
             cache_size=-1,
+            bytecode_cache=COMPILED,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
