@@ -14,8 +14,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from ostiary.core import signals
 from ostiary.core.clock import ManualClock
-from ostiary.core.db import Query
+from ostiary.core.db import Query, postgres
 from ostiary.core.journal import Entry
 from ostiary.core.tables import journal
 from ostiary.mail import KeptLetter, Mailbox
@@ -23,7 +24,7 @@ from ostiary.migrations import migrate
 from ostiary.wiring import Ostiary
 from tests.services.postgres import Postgres
 
-__all__ = ["clock", "database_url", "house", "open_house", "outside", "sqlite_template", "storage"]
+__all__ = ["clock", "database_url", "house", "open_house", "outside", "patience", "sqlite_template", "storage"]
 
 ORIGIN = "http://localhost:8080"
 API = "/api/v1/auth"
@@ -79,7 +80,15 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def open_house(tmp_path: Path, database_url: str, clock: ManualClock) -> AsyncIterator[OpenHouse]:
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let houses wait for a machine that stands still for seconds; how long they wait is shown in tests/faults."""
+    monkeypatch.setattr(signals, "READ_SECONDS", 60.0)
+    monkeypatch.setattr(postgres, "ACQUIRE_SECONDS", 60.0)
+    monkeypatch.setattr(postgres, "COMMAND_SECONDS", 60.0)
+
+
+@pytest.fixture
+async def open_house(tmp_path: Path, database_url: str, clock: ManualClock, patience: None) -> AsyncIterator[OpenHouse]:
     """Open houses on the same database: `await open_house(sessions={...}, work=False)`.
 
     Each is what one server process holds; they share the folder and with it the root secret.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -12,6 +13,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 LONGEST_WAIT = 60.0
+LONGEST_IDLE = 5.0
+"""The server hangs up on who has dialled and asks nothing for ten seconds; a slow machine takes so long to dial all."""
 
 
 class Unanswered(Exception):  # noqa: N818 - reads as what it says
@@ -38,6 +41,7 @@ class Line:
     def __init__(self, port: int) -> None:
         self.port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._dialled_at, self._has_asked = 0.0, False
         self._turn = asyncio.Lock()  # one request at a time
 
     async def dial(self) -> None:
@@ -46,9 +50,11 @@ class Line:
         Raises:
             Unanswered: Nobody is there.
         """
-        if self._streams is not None and self._streams[0].at_eof():
-            self.hang_up()  # idle for so long that the server has hung up
+        is_old = time.monotonic() - self._dialled_at > LONGEST_IDLE and not self._has_asked
+        if self._streams is not None and (is_old or self._streams[0].at_eof()):
+            self.hang_up()  # idle for so long that the server has hung up, or is about to
         if self._streams is None:
+            self._dialled_at, self._has_asked = time.monotonic(), False
             try:
                 self._streams = await asyncio.open_connection("127.0.0.1", self.port)
             except OSError as failure:
@@ -67,6 +73,7 @@ class Line:
             await self.dial()
             assert self._streams is not None
             reader, writer = self._streams
+            self._has_asked = True
             try:
                 writer.write(_request(self.port, method, path, body, bearer, headers or {}))
                 async with asyncio.timeout(wait):  # not wait_for: on Python 3.11 that can swallow a cancellation
