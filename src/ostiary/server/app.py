@@ -63,7 +63,7 @@ OPENAPI_PATH = "/api/v1/openapi.json"
 def build(house: Ostiary) -> App:
     """Return the breadth of the API and the pages, to stand behind the gate and the fast lane."""
     mailbox = house.post if isinstance(house.post, Mailbox) else None
-    app = _routes(with_mailbox=mailbox is not None)
+    app = routes(with_mailbox=mailbox is not None)
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, Document(house, app),
@@ -82,7 +82,7 @@ def build(house: Ostiary) -> App:
 
 
 @cache
-def _routes(*, with_mailbox: bool) -> FastAPI:
+def routes(*, with_mailbox: bool) -> FastAPI:
     """Return the application that every house of this process shares: building it costs a tenth of a second."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in ROUTERS:
