@@ -17,7 +17,7 @@ async def test_an_export_names_passkeys_and_holds_nothing_that_proves_anything(
     authenticator = Authenticator()
     await add(outside, bearing, authenticator)
 
-    answer = await outside.get(f"{API}/account/export", headers=bearing)
+    answer = await outside.post(f"{API}/account/export", headers=bearing)
 
     assert answer.status_code == 200, answer.text
     (passkey,) = answer.json()["passkeys"]

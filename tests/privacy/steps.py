@@ -25,7 +25,7 @@ async def erase(client: httpx.AsyncClient, held: dict[str, Any], password: str =
 
 async def export(client: httpx.AsyncClient, held: dict[str, Any]) -> httpx.Response:
     """Ask for everything."""
-    return await client.get(f"{API}/account/export", headers=bearer(held))
+    return await client.post(f"{API}/account/export", headers=bearer(held))
 
 
 async def keep(client: httpx.AsyncClient, token: str) -> httpx.Response:

@@ -203,7 +203,7 @@ async def test_an_old_address_begins_anew_and_inherits_nothing(
     async with house.database.unit() as unit:
         account = await house.accounts.get(unit, again["user"]["id"])
     assert account.permissions == ()
-    exported = (await outside.get(f"{API}/account/export", headers=bearer(again))).json()
+    exported = (await outside.post(f"{API}/account/export", headers=bearer(again))).json()
     assert held["user"]["id"] not in str(exported)
 
 

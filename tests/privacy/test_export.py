@@ -165,7 +165,7 @@ async def test_it_wants_a_sign_in_just_now(house: Ostiary, outside: httpx.AsyncC
     assert refused.status_code == 401
     assert refused.json()["type"].endswith("/sign-in-too-old")
     assert 'error="insufficient_user_authentication"' in refused.headers["www-authenticate"]
-    assert_problem(await outside.get(f"{API}/account/export"), 401, "not-signed-in")
+    assert_problem(await outside.post(f"{API}/account/export"), 401, "not-signed-in")
 
 
 async def test_five_a_day_and_no_letter_for_the_sixth(
@@ -185,11 +185,13 @@ async def test_a_link_on_another_site_exports_nothing(house: Ostiary, outside: h
     await settled(house, outside)
     browser = Browser(outside)
     await browser.sign_in()
-    assert (await browser.get(f"{API}/account/export")).status_code == 200
+    assert (await browser.post(f"{API}/account/export")).status_code == 200
 
-    browser.fetch_site = "cross-site"
-    refused = await browser.get(f"{API}/account/export")
+    looked = await browser.get(f"{API}/account/export")
+    browser.origin, browser.fetch_site = "https://evil.example", "cross-site"
+    refused = await browser.post(f"{API}/account/export")
 
+    assert_problem(looked, 405, "method-not-allowed")
     assert_problem(refused, 403, "foreign-origin")
     await house.outbox.drain()
     assert len(letters(house, COPY)) == 1

@@ -21,6 +21,8 @@ REPORTS = "POST /api/v1/csp-report"
 UNSAFE = [door for door in doors() if door.method not in SAFE and str(door) != REPORTS]
 FOE = "https://evil.example"
 PASSES, FOREIGN, TOKEN_MISSING = "passes", "foreign-origin", "csrf-token-missing"
+ASKED_LATER = {"not-permitted", "address-not-proven"}
+"""Refusals with the same status that are decided only once it is sure who is asking."""
 SITUATIONS = {
     "a program without cookies": PASSES,
     "a program with a bearer token": PASSES,
@@ -133,7 +135,7 @@ def verdict(answer: httpx.Response) -> str:
     if answer.headers["content-type"].startswith("text/html"):
         return next(slug for words, slug in titles.items() if words in answer.text)
     slug: str = answer.json()["type"].rpartition("/")[2]
-    return PASSES if slug == "not-permitted" else slug  # asked only once it is sure who is asking
+    return PASSES if slug in ASKED_LATER else slug
 
 
 @pytest.mark.parametrize("door", UNSAFE, ids=str)

@@ -165,7 +165,7 @@ async def test_a_form_is_sent_without_scripts(scriptless: Window, house: Preview
 
     await page.fill("#login", "mira")
     await page.fill("#password", "four plain words here")
-    await page.click("text=Sign in >> nth=-1")
+    await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.wait_for_url("**/auth/sign-in")
 
     expected = f"csrf_token={CSRF}&next=%2Fauth%2Faccount&login=mira&password=four+plain+words+here"
