@@ -37,16 +37,39 @@ class Offer:
     @classmethod
     def of(cls, answer: httpx.Response) -> Offer:
         """Return the offer that an answer carries."""
-        found = _OFFER.fullmatch(answer.headers["secure-session-registration"])
-        assert found, answer.headers["secure-session-registration"]
+        return cls.read(answer.headers["secure-session-registration"])
+
+    @classmethod
+    def read(cls, header: str) -> Offer:
+        """Return the offer that a header makes."""
+        found = _OFFER.fullmatch(header)
+        assert found, header
         return cls(*found.groups())
 
 
 def challenge_in(answer: httpx.Response) -> tuple[str, str]:
     """Return the challenge that an answer carries, and for which session it is."""
-    found = _CHALLENGE.fullmatch(answer.headers["secure-session-challenge"])
-    assert found, answer.headers["secure-session-challenge"]
+    return read_challenge(answer.headers["secure-session-challenge"])
+
+
+def read_challenge(header: str) -> tuple[str, str]:
+    """Return the challenge in a header, and for which session it is."""
+    found = _CHALLENGE.fullmatch(header)
+    assert found, header
     return found[1], found[2]
+
+
+def signed(claims: dict[str, Any], key: SigningKey, **header: Any) -> str:  # noqa: ANN401
+    """Return a signed answer; the header is `alg` and `typ` and what more is given."""
+    head = {"alg": "ES256"} | header | {"typ": "dbsc+jwt"}
+    text = f"{b64(head)}.{b64(claims)}"
+    return f"{text}.{b64(joserfc_algorithm(key.algorithm).sign(text.encode(), key.jose))}"
+
+
+def jwk_of(key: SigningKey) -> dict[str, str]:
+    """Return a public key as browsers write it."""
+    told = key.verifying.to_jwk()
+    return {name: told[name] for name in ("crv", "kty", "x", "y")}
 
 
 @dataclass
@@ -68,15 +91,11 @@ class Device:
 
     def signed(self, claims: dict[str, Any], *, key: SigningKey | None = None, **header: Any) -> str:  # noqa: ANN401
         """Return a signed answer; the header is `alg` and `typ` and what more is given."""
-        signer = key or self.key
-        head = {"alg": "ES256"} | header | {"typ": "dbsc+jwt"}
-        text = f"{b64(head)}.{b64(claims)}"
-        return f"{text}.{b64(joserfc_algorithm(signer.algorithm).sign(text.encode(), signer.jose))}"
+        return signed(claims, key or self.key, **header)
 
-    def jwk(self, key: SigningKey | None = None) -> dict[str, str]:
+    def jwk(self) -> dict[str, str]:
         """Return the public key as browsers write it."""
-        told = (key or self.key).verifying.to_jwk()
-        return {name: told[name] for name in ("crv", "kty", "x", "y")}
+        return jwk_of(self.key)
 
     async def ask(self, path: str, headers: dict[str, str], *, with_cookies: bool = True) -> httpx.Response:
         """Send what browsers send by themselves: no origin, no `Sec-Fetch-*`, no CSRF token, no body."""
