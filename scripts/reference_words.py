@@ -60,8 +60,13 @@ JOURNAL_ENTRIES = {
     "password.reset_offered": "A letter for a new password was queued; `asked_by` is the id of the request.",
     "password.reset_refused": "A link for a new password was unknown, used, too old, or bound to what has changed.",
     "password.reset_requested": "Somebody asked for a letter for a new password; for whom, the request does not tell.",
+    "session.elsewhere_refused": "A genuine token of a bound session came without its device: a copy, or a browser "
+    "that could not renew it.",
     "session.ended": "A session ended; `reason` says why.",
     "session.grace_used": "A racing tab showed the last refresh token within the grace and got the same successor.",
+    "session.key_registered": "A browser has registered a key: the session goes on at that device alone.",
+    "session.proof_refused": "Somebody with the session's cookies, or with an offer that was taken up, showed no right "
+    "key for it.",
     "session.started": "A device was signed in.",
     "spraying.seen": "One wrong password was tried for so many `names` in an hour.",
     "stuffing.seen": "So many `names` failed at first in ten minutes, those that succeeded taken off.",

@@ -42,7 +42,7 @@ from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.risk import Risk
-from ostiary.sessions import CookieHandover, Minter, Revocations, SessionGuard, Sessions
+from ostiary.sessions import Bindings, CookieHandover, DeviceBinding, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
 from ostiary.web.address import ClientAddress
 from ostiary.web.cookies import Cookies
@@ -137,6 +137,7 @@ class Ostiary:
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
         self.keys.on_change(self.tokens.forget_all)
         self.revocations = Revocations(self.signals, self.clock, self._remember)
+        self.bindings = Bindings(self.signals, self.clock, self._remember)
         self.sessions = Sessions(
             self.database, self.accounts, self.alerts, self.macs, self.minter, settings.sessions
         )  # fmt: skip
@@ -208,11 +209,17 @@ class Ostiary:
         """What meets the web: cookies, guard, reception."""
         self.cookies = Cookies(settings.web.cookies)
         self.csrf = Csrf(self.macs, self.cookies, settings.web)
-        self.guard = SessionGuard(
-            self.tokens, self.keys, self.signals, self.revocations, self.accounts, self.sessions, self.macs,
-            self.cookies, self.clock, settings.sessions,
+        self.binding = DeviceBinding(
+            self.database, self.sessions, self.macs, self.cookies, self.clock, self.bindings, settings.sessions,
+            settings.web.cookies,
         )  # fmt: skip
-        self.handover = CookieHandover(self.cookies, self.csrf, self.macs, settings.sessions, settings.web.cookies)
+        self.guard = SessionGuard(
+            self.tokens, self.keys, self.signals, self.revocations, self.accounts, self.sessions, self.binding,
+            self.macs, self.cookies, self.clock, settings.sessions,
+        )  # fmt: skip
+        self.handover = CookieHandover(
+            self.cookies, self.csrf, self.binding, self.macs, settings.sessions, settings.web.cookies
+        )  # fmt: skip
         self.addresses = ClientAddress(settings.web.trusted_proxies, settings.web.forwarding_header, self.clock)
         self.probe = Probe(self.macs, self.clock, self.addresses)
         self.reception = Reception(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tests.house import (
     letter_to,
     token_in,
 )
+from tests.sessions.device import REGISTER, RENEW, Device, Offer, bound_device
 
 from ostiary.accounts import tell_of_lock
 from ostiary.core.clock import ManualClock
@@ -34,9 +35,16 @@ GENEROUS = {"signups_per_hour": 1000, "login_failures_per_minute": 10**6, "login
 
 @dataclass
 class Held:
-    """All that the house has handed to one person, by kind."""
+    """All that the house has handed to one person, by kind; and the keys of what it was handed to.
+
+    Attributes:
+        bound: A browser that has bound its session.
+        offered: Two that may; the challenge of one offer and the authorization of the other are among the tokens.
+    """
 
     tokens: dict[str, str]
+    bound: Device
+    offered: tuple[tuple[Device, Offer], tuple[Device, Offer]]
 
     def __getitem__(self, kind: str) -> str:
         return self.tokens[kind]
@@ -75,8 +83,18 @@ async def handed_out(house: Ostiary, name: str = "mira") -> Held:
             "session id": session["id"],
             "account id": answer.json()["user"]["id"],
         }
+        bound = await bound_device(client, name)
+        assert (await bound.browser.post(f"{API}/refresh")).status_code == 200  # whose access token says so
+        devices = [Device(Browser(client)) for _ in range(2)]
+        first, second = [(device, Offer.of(await device.browser.sign_in(name))) for device in devices]
+        found |= {
+            "bound cookie": bound.browser.cookies[bound.bound],
+            "device challenge": bound.challenge or "",
+            "device offer": first[1].challenge,
+            "device authorization": second[1].authorization,
+        }
         found |= await by_letter(house, browser, name, found["account id"])
-    return Held(found)
+    return Held(found, bound, (first, second))
 
 
 async def by_letter(house: Ostiary, browser: Browser, name: str, account_id: str) -> dict[str, str]:
@@ -148,6 +166,33 @@ async def device_cookie(client: httpx.AsyncClient, token: str, _: Held) -> bool:
     return set_cookies(answer)[DEVICE].value == token  # a device that is not known gets a new name
 
 
+async def bound_cookie(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    shown = f"{ACCESS}={held.bound.browser.cookies[ACCESS]}; {held.bound.bound}={token}"
+    return (await client.get(f"{API}/me", headers={"cookie": shown})).status_code == 200
+
+
+async def renewal(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    signed = held.bound.signed({"jti": token})
+    shown = {"sec-secure-session-id": held.bound.session_id, "secure-session-response": signed}
+    return (await client.post(RENEW, headers=shown)).status_code == 200
+
+
+async def registration(client: httpx.AsyncClient, device: Device, offer: Offer) -> bool:
+    claims = {"jti": offer.challenge, "authorization": offer.authorization}
+    shown = {"secure-session-response": device.signed(claims, jwk=device.jwk())}
+    return (await client.post(REGISTER, headers=shown)).status_code == 200
+
+
+async def registration_challenge(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    device, offer = held.offered[0]
+    return await registration(client, device, replace(offer, challenge=token))
+
+
+async def registration_authorization(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    device, offer = held.offered[1]
+    return await registration(client, device, replace(offer, authorization=token))
+
+
 async def proof_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
     return (await client.post(f"{API}/email/verify", json={"token": token[:128]})).status_code == 200
 
@@ -201,6 +246,10 @@ PLACES: dict[Place, str] = {
     page_cookie: "page",
     refresh_body: "refresh",
     refresh_cookie: "refresh",
+    bound_cookie: "bound cookie",
+    renewal: "device challenge",
+    registration_challenge: "device offer",
+    registration_authorization: "device authorization",
     csrf_pair: "csrf",
     csrf_pair_of_a_stranger: "csrf of nobody",
     device_cookie: "device",

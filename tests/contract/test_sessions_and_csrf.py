@@ -24,10 +24,11 @@ async def test_sessions_are_listed_with_device_place_times_and_which_is_this_one
     assert listed.json().keys() == {"sessions"}
     assert len(listed.json()["sessions"]) == 2
     (current,) = (session for session in listed.json()["sessions"] if session["current"])
-    members = {"id", "device", "place", "address", "started_at", "seen_at", "ends_at", "current"}
+    members = {"id", "device", "place", "address", "started_at", "seen_at", "ends_at", "current", "bound"}
     assert current.keys() == members
     assert current["device"] == "Firefox on Linux"
     assert current["place"] is None
+    assert current["bound"] is False
     assert current["address"] == "203.0.113.7"
     assert len(current["id"]) == 22
     assert current["started_at"] <= current["seen_at"] < current["ends_at"]

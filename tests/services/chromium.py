@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 from itertools import chain
@@ -23,6 +24,11 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1",
     "--no-first-run",
 )
+BINDING_ARGUMENTS = (
+    *ARGUMENTS,
+    "--enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting",
+)
+BINDING_PROGRAM = Path("chromium-150", "usr", "lib", "chromium", "chromium")
 
 
 def find_chromium() -> Path | None:
@@ -31,6 +37,16 @@ def find_chromium() -> Path | None:
         if version_of(candidate):
             return candidate
     return None
+
+
+def find_binding_chromium() -> Path | None:
+    """Return a Chromium that registers device-bound sessions with software keys: as told, else from its usual place.
+
+    The current ones do not; docs/contributing/testing.md says which does, and how to get it.
+    """
+    told = os.environ.get("OSTIARY_BINDING_CHROMIUM")
+    candidate = Path(told) if told else Path.home() / ".cache" / "ostiary-tests" / BINDING_PROGRAM
+    return candidate if version_of(candidate) else None
 
 
 def find_certutil() -> Path | None:

@@ -11,6 +11,7 @@ from tests.attacks.raw import contents
 from tests.contract.browser import ACCESS, CSRF, DEVICE, PAGE, REFRESH, Browser
 from tests.contract.doors import SAFE, Door, doors
 from tests.house import API, ORIGIN, OpenHouse, bearer, client_of, register
+from tests.sessions.device import REGISTER, RENEW
 
 from ostiary.web.csrf import Csrf
 from ostiary.wiring import Ostiary
@@ -51,6 +52,10 @@ SITUATIONS = {
     "the page's cookie alone without a token": TOKEN_MISSING,
     "the refresh cookie alone without a token": TOKEN_MISSING,
 }
+
+
+ASKED_BY_BROWSERS = frozenset({REGISTER, RENEW})
+"""What is signed there is the proof; no other path is exempt (decision 7)."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +166,11 @@ async def test_each_door_gives_the_verdict_that_the_situation_deserves(open_hous
 
 
 def deserved(situation: str, door: Door) -> str:
-    if door.is_page and situation == "another site's page with a bearer token":
-        return FOREIGN  # pages are for people: no program sends their forms
+    by_browsers = door.path in ASKED_BY_BROWSERS
+    if (door.is_page or by_browsers) and situation == "another site's page with a bearer token":
+        return FOREIGN  # for people and their browsers: no program has business there
+    if by_browsers and SITUATIONS[situation] == TOKEN_MISSING:
+        return PASSES
     return SITUATIONS[situation]
 
 

@@ -40,6 +40,8 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
         amr: How the person signed in (RFC 8176).
         auth_time: When they last proved who they are; 0 is never.
         scope: What was granted to the program, parted by spaces.
+        dbsc: Whether the session is bound to a device. At the issuer such a token counts only beside the cookie
+            that the device renews; elsewhere it says no more than that.
     """
 
     iss: str
@@ -58,12 +60,15 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     amr: tuple[str, ...] = ()
     auth_time: int = 0
     scope: str = ""
+    dbsc: bool = False
 
     def to_claims(self) -> dict[str, object]:
         """Return what `jws.sign` wants; `check` reads it back as the same claims."""
         claims: dict[str, object] = msgspec.structs.asdict(self)
         if not self.scope:
             del claims["scope"]
+        if not self.dbsc:
+            del claims["dbsc"]
         if len(self.aud) == 1:
             claims["aud"] = self.aud[0]
         claims["type"] = "access"

@@ -34,6 +34,8 @@ __all__ = [
     "TokenRefused",
     "VerifyingKey",
     "read",
+    "read_brought",
+    "read_by",
     "sign",
     "thumbprint",
 ]
@@ -45,6 +47,8 @@ _COMPACT = re.compile(r"([A-Za-z0-9_-]{1,512})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]
 _OUR_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _OUR_HEADER = frozenset({"alg", "kid", "typ"})
 _FOREIGN_HEADER = _OUR_HEADER | {"x5t", "x5t#S256"}
+_PROOF_HEADER = frozenset({"alg", "typ"})
+_BROUGHT = "brought"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +98,7 @@ def read(
     Raises:
         TokenRefused: It is not exactly that.
     """
-    form = _COMPACT.fullmatch(token) if len(token) <= longest else None
-    if form is None:
-        raise TokenRefused("form")
-    head, body, tail = form.groups()
+    head, body, tail = _segments(token, longest)
     header = _read_header(head, foreign=foreign)
     if _media_type(header.typ) != _media_type(typ) and not (foreign and not header.typ):
         raise TokenRefused("type")
@@ -106,6 +107,65 @@ def read(
         raise TokenRefused("unknown-key")
     if key.algorithm != header.algorithm:
         raise TokenRefused("algorithm")
+    return _claims(head, body, tail, key)
+
+
+def read_by(token: str, key: VerifyingKey, typ: str, *, longest: int = MAX_TOKEN) -> dict[str, object]:
+    """Return the claims of a token whose signature is by one key that the reader holds; it names none itself.
+
+    Args:
+        token: A JWS in compact form, from anybody; its header is `alg` and `typ` and no more.
+        key: Who must have signed, and with which algorithm.
+        typ: The purpose it must have been made for.
+        longest: Characters at most.
+
+    Raises:
+        TokenRefused: It is not exactly that.
+    """
+    head, body, tail = _segments(token, longest)
+    _read_proof_header(head, _PROOF_HEADER, key.algorithm, typ)
+    return _claims(head, body, tail, key)
+
+
+def read_brought(
+    token: str, algorithm: Algorithm, typ: str, *, longest: int = MAX_TOKEN
+) -> tuple[dict[str, object], VerifyingKey]:
+    """Return the claims of a token that brings its own key in `jwk`, and that key.
+
+    It proves that whoever made the token holds the private half of the key, and
+    nothing about who that is: something in the claims, such as a challenge of
+    the reader's own, has to say so. Never read a credential by this.
+
+    Args:
+        token: A JWS in compact form, from anybody; its header is `alg`, `typ` and `jwk` and no more.
+        algorithm: The one that the key must be for.
+        typ: The purpose it must have been made for.
+        longest: Characters at most.
+
+    Raises:
+        TokenRefused: It is not exactly that, or the key is none to be used.
+    """
+    head, body, tail = _segments(token, longest)
+    jwk = _read_proof_header(head, _PROOF_HEADER | {"jwk"}, algorithm, typ)["jwk"]
+    try:
+        key = VerifyingKey.from_jwk({**jwk, "kid": _BROUGHT}) if isinstance(jwk, dict) else None
+    except KeyRefused:
+        key = None
+    if key is None or key.algorithm != algorithm:
+        raise TokenRefused("header")
+    return _claims(head, body, tail, key), key
+
+
+def _segments(token: str, longest: int) -> tuple[str, str, str]:
+    form = _COMPACT.fullmatch(token) if len(token) <= longest else None
+    if form is None:
+        raise TokenRefused("form")
+    head, body, tail = form.groups()
+    return head, body, tail
+
+
+def _claims(head: str, body: str, tail: str, key: VerifyingKey) -> dict[str, object]:
+    """Return what the payload says, once its signature is right."""
     payload, signature = decode_base64url(body), decode_base64url(tail)
     if payload is None or signature is None:
         raise TokenRefused("form")
@@ -115,6 +175,20 @@ def read(
     if claims is None:
         raise TokenRefused("payload")
     return claims
+
+
+def _read_proof_header(segment: str, names: frozenset[str], algorithm: Algorithm, typ: str) -> dict[str, object]:
+    """Return the members of a header that must have these names, this algorithm and this purpose."""
+    data = decode_base64url(segment)
+    members = decode_object(data) if data is not None else None
+    if members is None or members.keys() != names:
+        raise TokenRefused("header")
+    found = members["typ"]
+    if not isinstance(found, str) or not found.isascii() or _media_type(found) != _media_type(typ):
+        raise TokenRefused("type")
+    if members["alg"] != algorithm:
+        raise TokenRefused("algorithm")
+    return members
 
 
 @lru_cache(maxsize=256)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ostiary.sessions import Grant, Sessions
 
 PASSWORD = "pwd"  # noqa: S105 - RFC 8176's word for the method
+OF_ANY_NEW_BROWSER = frozenset({"device.new", "signin.first"})
+"""Findings that an account's very first sign-in cannot be without."""
 
 
 def folded(login: str) -> str:
@@ -207,6 +209,7 @@ class Login:
 
     async def _start(self, unit: Unit, account: Account, risk: Assessment, methods: tuple[str, ...]) -> Grant:
         caller = unit.caller
+        is_news = await self._is_news(unit, account, risk)
         session = await self.sessions.start(
             unit, account, methods=methods, device_id=caller.device_id or new_id(unit.now)
         )
@@ -215,12 +218,23 @@ class Login:
             "login.succeeded", account.id, session_id=session.id, methods=list(methods), risk=risk.details(),
             private={"facts": risk.private()},
         )  # fmt: skip
-        if risk.action != "allow" and account.email_verified:
+        if is_news and account.email_verified:
             unit.later(
                 "letter", kind="new_sign_in", account_id=account.id, when=unit.now, agent=caller.agent or "",
                 address=caller.address or "unknown",
             )  # fmt: skip
         return self.sessions.grant(account, session)
+
+    async def _is_news(self, unit: Unit, account: Account, risk: Assessment) -> bool:
+        """Return whether the owner is to hear of a sign-in that is let in.
+
+        Of each browser that was never signed in to the account, once, whatever the policy weighs; and of what the
+        policy finds strange. Not of the very first sign-in of all: to an account that is new every browser is.
+        """
+        is_strange = risk.facts.known_device or any(reason.code not in OF_ANY_NEW_BROWSER for reason in risk.reasons)
+        if is_strange and risk.action != "allow":
+            return True
+        return not risk.facts.known_device and (risk.facts.signins > 0 or await self.sessions.has_any(unit, account.id))
 
     def _is_refused(self, attempt: Attempt, account: Account, risk: Assessment) -> bool:
         """Return whether policy lets this right password not pass by itself.

@@ -107,6 +107,8 @@ def _session(session: Session) -> dict[str, Any]:
         "device": session.device,
         "agent": session.agent,
         "address": session.address,
+        "bound_at": iso_or_none(session.bound_at),
+        "proven_at": iso_or_none(session.proven_at),
     }
 
 

@@ -100,11 +100,14 @@ INVENTORY: Final[dict[str, Columns]] = {
         _sections("links", "purpose issued_at expires_at spent_at"),
     ),
     "sessions": _together(
-        {"account_id": _OWNER},
+        {
+            "account_id": _OWNER,
+            "device_key": Secret("proves that a device is there; of no use to a person"),
+        },
         _sections(
             "sessions",
             "id refreshed_at refreshed_by started_at authenticated_at methods seen_at idle_ends_at ends_at ended_at "
-            "end_reason address agent",
+            "end_reason address agent bound_at proven_at",
             account_epoch="epoch",
             generation="refreshes",
             device_id="browser",

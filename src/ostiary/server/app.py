@@ -25,7 +25,7 @@ import ostiary.sessions.api
 import ostiary.sessions.pages
 from ostiary.mail import Mailbox
 from ostiary.server.lanes import lanes_of
-from ostiary.sessions.answers import SignedInAnswer, UserAnswer
+from ostiary.sessions.answers import DeviceSessionAnswer, SignedInAnswer, UserAnswer
 from ostiary.web.answers import ProblemAnswer
 from ostiary.web.assets import router as assets
 from ostiary.web.doors import PAGE_PREFIX, Edge, House, service
@@ -136,7 +136,7 @@ def _openapi(app: FastAPI, lanes: list[Lane], house: Ostiary) -> bytes:
     from pydantic.json_schema import models_json_schema  # noqa: PLC0415
 
     document = get_openapi(title=f"{house.settings.web.product_name} authentication", version="1", routes=app.routes)
-    shapes = [(ProblemAnswer, "serialization"), (SignedInAnswer, "serialization"), (UserAnswer, "serialization")]
+    shapes = [(shape, "serialization") for shape in (ProblemAnswer, SignedInAnswer, UserAnswer, DeviceSessionAnswer)]
     _, schemas = models_json_schema(shapes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in schemas["$defs"].items():

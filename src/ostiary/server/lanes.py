@@ -23,8 +23,9 @@ UNKNOWN_ADDRESSES = (
 def lanes_of(house: Ostiary) -> list[Lane]:
     """Return every path of the fast lane."""
     room = SessionLane(
-        house.sessions, house.guard, house.cookies, house.csrf, house.handover, house.settings.web.largest_body
-    )
+        house.sessions, house.guard, house.cookies, house.csrf, house.handover, house.binding,
+        house.settings.web.largest_body,
+    )  # fmt: skip
     return [*room.lanes(), jwks_lane(house.keys, house.settings.keys), *_health(house)]
 
 

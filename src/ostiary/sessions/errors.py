@@ -30,6 +30,31 @@ class RefreshTokenReplayed(RefreshRefused):
     keeps_deed = True
 
 
+class DeviceProofRefused(Problem):
+    """What a browser has signed binds or renews no session: never said why (D14)."""
+
+    slug = "device-proof-refused"
+    title = "This device could not be recognised. Please sign in again."
+    status = 401
+
+
+class DeviceProofNeeded(Problem):
+    """A bound session goes on when its device has signed the challenge in `Secure-Session-Challenge`."""
+
+    slug = "device-proof-needed"
+    title = "The device has to prove itself."
+    status = 403
+
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    @classmethod
+    def by(cls, challenge: tuple[bytes, bytes]) -> DeviceProofNeeded:
+        """Return the refusal that carries a challenge."""
+        refusal = cls()
+        refusal.headers = (challenge,)
+        return refusal
+
+
 class NoSuchSession(Problem):
     """Not a living session of the caller's own account."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ostiary.core.clock import Clock
     from ostiary.core.signals import Signals
     from ostiary.keys import Keys
+    from ostiary.sessions.binding import DeviceBinding
     from ostiary.sessions.service import Sessions
     from ostiary.sessions.settings import SessionSettings
     from ostiary.sessions.view import Revocations
@@ -64,8 +65,10 @@ class SessionGuard:
 
     def __init__(
         self, tokens: AccessTokens, keys: Keys, signals: Signals, revocations: Revocations, accounts: Accounts,
-        sessions: Sessions, macs: Macs, cookies: Cookies, clock: Clock, settings: SessionSettings,
+        sessions: Sessions, binding: DeviceBinding, macs: Macs, cookies: Cookies, clock: Clock,
+        settings: SessionSettings,
     ) -> None:  # fmt: skip
+        self._binding = binding
         self._tokens = tokens
         self._keys = keys
         self._signals = signals
@@ -119,6 +122,8 @@ class SessionGuard:
             if token is None:
                 return None
             found = await self.trusted(token)
+            if self._binding.misses(visit, found.claims):
+                raise NotSignedIn
             if visit.traffic is not None:
                 visit.traffic.admit_account(visit, found.account.id)
             visit.identity = found
@@ -149,7 +154,10 @@ class SessionGuard:
             if page_token is None:
                 raise
         await self.ensure_fresh()
-        grant = await self._sessions.resume(visit.caller(), page_token)
+        named = self._sessions.named_by(page_token=page_token) or ""
+        grant = await self._sessions.resume(
+            visit.caller(), page_token, at_device=self._binding.holds(visit, named)
+        )  # fmt: skip
         # The page's own cookie as well: while it is used it neither runs out nor rests on a retired key.
         visit.answers += [
             self._cookies.write("access", grant.access.token, grant.access.expires_in),
@@ -204,8 +212,10 @@ class CookieHandover:
     """Puts a grant into the visitor's cookies, and takes it out again."""
 
     def __init__(
-        self, cookies: Cookies, csrf: Csrf, macs: Macs, settings: SessionSettings, cookie_settings: CookieSettings
-    ) -> None:
+        self, cookies: Cookies, csrf: Csrf, binding: DeviceBinding, macs: Macs, settings: SessionSettings,
+        cookie_settings: CookieSettings,
+    ) -> None:  # fmt: skip
+        self._binding = binding
         self._cookies = cookies
         self._csrf = csrf
         self._macs = macs
@@ -219,13 +229,14 @@ class CookieHandover:
         return visit.device_id
 
     def give(self, visit: Visit, grant: Grant) -> None:
-        """Set every cookie of a session, and a CSRF token bound to it."""
+        """Set every cookie of a session, and a CSRF token bound to it; offer a new one to be bound to its device."""
         write = self._cookies.write
         visit.answers += [
             write("access", grant.access.token, grant.access.expires_in),
             write("refresh", grant.refresh_token, self._idle),
             write("session", grant.page_token, self._idle),
             self._csrf.renew(visit, grant.session.id)[1],
+            *self._binding.offer(grant.session),
         ]
         if grant.session.device_id is not None:
             self.know(visit, grant.session.device_id)
@@ -239,3 +250,4 @@ class CookieHandover:
         """Clear every cookie of a session, and what a passkey was asked with; the device stays known."""
         kinds: tuple[Kind, ...] = ("access", "refresh", "session", "csrf", "passkey")
         visit.answers += [self._cookies.clear(kind) for kind in kinds]
+        visit.answers += self._cookies.clear_each(visit, "bound")

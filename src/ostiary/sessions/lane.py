@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.sessions.answers import SignedInAnswer, UserAnswer
+from ostiary.sessions.binding_lane import BindingLane
 from ostiary.sessions.errors import RefreshRefused
 from ostiary.web.answers import refusals
 from ostiary.web.lane import Lane, read_object
 
 if TYPE_CHECKING:
     from ostiary.accounts import Account
+    from ostiary.sessions.binding import DeviceBinding
     from ostiary.sessions.guard import CookieHandover, SessionGuard
     from ostiary.sessions.service import Sessions
     from ostiary.web.cookies import Cookies
@@ -32,6 +34,7 @@ class SessionLane:
     cookies: Cookies
     csrf: Csrf
     handover: CookieHandover
+    binding: DeviceBinding
     largest_body: int
     _profiles: dict[str, tuple[Account, bytes]] = field(default_factory=dict)
 
@@ -62,12 +65,13 @@ class SessionLane:
         if presented is None:
             presented = self.cookies.read(visit, "refresh")
         visit.device_id = self.guard.device_of(visit)
+        named = self.sessions.named_by(refresh_token=presented)
         if by_cookie:
-            named = self.sessions.named_by(refresh_token=presented)
             self.csrf.check(visit, named or self.guard.named_session(visit))
         if presented is None:
             raise RefreshRefused
-        grant = await self.sessions.refresh(visit.caller(), presented)
+        at_device = self.binding.holds(visit, named or "")
+        grant = await self.sessions.refresh(visit.caller(), presented, at_device=at_device)
         if visit.traffic is not None:
             visit.traffic.admit_account(visit, grant.account.id)
         if by_cookie:
@@ -89,7 +93,9 @@ class SessionLane:
                 }
             }
         }
+        bound = BindingLane(self.binding, self.guard, self.cookies, self.csrf)
         return [
+            *bound.lanes(),
             Lane(
                 "GET", "/api/v1/auth/me", self.me,
                 _operation("me", "Return the caller's own account.", user, refusals(401)),

@@ -26,4 +26,7 @@ sessions = Table(
     Column("device_id", Text),
     Column("address", Text),
     Column("agent", Text, nullable=False),
+    Column("device_key", Text),
+    Column("bound_at", BigInteger),
+    Column("proven_at", BigInteger),
 )

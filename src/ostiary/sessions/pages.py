@@ -36,6 +36,7 @@ async def sessions_page(
             "started_at": moment(session.started_at),
             "seen_at": moment(session.seen_at),
             "current": session.id == caller.session_id,
+            "bound": session.bound_at is not None,
         }
         for session in await sessions.listed(caller.account_id or "")
     ]

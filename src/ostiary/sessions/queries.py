@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import bindparam, case, delete, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, or_, select, update
 
 from ostiary.accounts import describe_agent
 from ostiary.core.clock import Millis
@@ -19,6 +19,9 @@ class Session(msgspec.Struct, frozen=True):
         refreshed_by: Device cookie of whoever advanced the generation last, if they showed one.
         agent: The User-Agent header of the sign-in, as sent.
         methods: How the person proved who they are, parted by spaces (RFC 8176 `amr`).
+        device_key: The public key that the session is bound to, as a JWK; None where no browser has registered one.
+        bound_at: Since when.
+        proven_at: Time of the youngest challenge that its device has answered: none older counts any more.
     """
 
     id: str
@@ -38,6 +41,9 @@ class Session(msgspec.Struct, frozen=True):
     device_id: str | None
     address: str | None
     agent: str
+    device_key: str | None = None
+    bound_at: Millis | None = None
+    proven_at: Millis | None = None
 
     @property
     def device(self) -> str:
@@ -84,6 +90,10 @@ _ALIVE = (
     sessions.c.ends_at > bindparam("now"),
 )
 
+# A session that is bound goes on at its device alone; `bound_after` lets those by that are known to be there, or were
+# on their way when it was bound.
+_AT_ITS_DEVICE = or_(sessions.c.bound_at.is_(None), sessions.c.bound_at > bindparam("bound_after"))
+
 _IDLE_END = case((sessions.c.ends_at < bindparam("idle_ends_at"), sessions.c.ends_at), else_=bindparam("idle_ends_at"))
 
 ADVANCE = Query(
@@ -92,6 +102,7 @@ ADVANCE = Query(
         sessions.c.id == bindparam("session_id"),
         sessions.c.generation == bindparam("presented"),  # the database picks one winner (D10)
         *_ALIVE,
+        _AT_ITS_DEVICE,
     )
     .values(
         generation=sessions.c.generation + 1, refreshed_at=bindparam("now"), refreshed_by=bindparam("device"),
@@ -103,7 +114,7 @@ ADVANCE = Query(
 
 RESUME = Query(
     update(sessions)
-    .where(sessions.c.id == bindparam("session_id"), *_ALIVE)
+    .where(sessions.c.id == bindparam("session_id"), *_ALIVE, _AT_ITS_DEVICE)
     .values(seen_at=bindparam("now"), idle_ends_at=_IDLE_END)
     .returning(*sessions.columns),
     Session,
@@ -116,6 +127,32 @@ REAUTHENTICATE = Query(
     .returning(*sessions.columns),
     Session,
 )
+
+BIND = Query(
+    update(sessions)
+    .where(
+        sessions.c.id == bindparam("session_id"),
+        sessions.c.bound_at.is_(None),  # once, and by whoever comes first (D10)
+        *_ALIVE,
+    )
+    .values(device_key=bindparam("key"), bound_at=bindparam("now"), proven_at=bindparam("now"))
+    .returning(*sessions.columns),
+    Session,
+)
+
+PROVE = Query(
+    update(sessions)
+    .where(
+        sessions.c.id == bindparam("session_id"),
+        sessions.c.proven_at < bindparam("challenged_at"),  # once, and no older one after it (D10)
+        *_ALIVE,
+    )
+    .values(proven_at=bindparam("challenged_at"))
+    .returning(*sessions.columns),
+    Session,
+)
+
+HAS_ANY = Query(select(sessions.c.id).where(sessions.c.account_id == bindparam("account_id")).limit(1), SessionId)
 
 KNOWS_DEVICE = Query(
     select(sessions.c.id)

@@ -14,6 +14,7 @@ from ostiary.sessions import queries
 from ostiary.sessions.errors import NoSuchSession, RefreshRefused, RefreshTokenReplayed
 from ostiary.sessions.queries import Session
 from ostiary.sessions.tokens import AccessGrant, Minter
+from ostiary.sessions.view import ON_THE_WAY
 
 if TYPE_CHECKING:
     from ostiary.alerts import Alerts
@@ -73,15 +74,20 @@ class Sessions:
             self._macs.write(REFRESH, session.id, str(session.generation)), self._macs.write(PAGE, session.id),
         )  # fmt: skip
 
-    async def refresh(self, caller: Caller, presented: str) -> Grant:
+    async def refresh(self, caller: Caller, presented: str, *, at_device: bool = False) -> Grant:
         """Exchange a refresh token for its successor.
 
         The token proves itself before the database is asked. The direct
         predecessor, shown within the grace by a racing tab, yields the very
         same successor; whatever is older, or later, betrays a copy (D2).
 
+        Args:
+            caller: Who asks.
+            presented: The token.
+            at_device: Whether the request came from the device that the session is bound to, if it is.
+
         Raises:
-            RefreshRefused: The token proves nothing, or its session is over.
+            RefreshRefused: The token proves nothing, its session is over, or bound to another device.
             RefreshTokenReplayed: Theft: the session is ended and its owner told.
         """
         fields = self._macs.read(REFRESH, presented, 2)
@@ -91,28 +97,37 @@ class Sessions:
         now = self._database.clock.now()
         session = await self._database.find(
             queries.ADVANCE, session_id=session_id, presented=generation, now=now, device=caller.device_id,
-            idle_ends_at=now + millis(self._settings.idle_lifetime),
+            idle_ends_at=now + millis(self._settings.idle_lifetime), bound_after=_bound_after(now, at_device=at_device),
         )  # fmt: skip
         if session is None:
-            session = await self._graced(caller, session_id, generation)
-        return self.grant(await self._owner(session), session)
+            session = await self._graced(caller, session_id, generation, at_device=at_device)
+        return self.grant(await self.owner(session), session)
 
-    async def resume(self, caller: Caller, page_token: str) -> Grant:
+    async def resume(self, caller: Caller, page_token: str, *, at_device: bool = False) -> Grant:
         """Return fresh tokens for a hosted page whose access cookie has run out.
 
+        Args:
+            caller: Who asks.
+            page_token: What the page's cookie holds.
+            at_device: Whether the request came from the device that the session is bound to, if it is.
+
         Raises:
-            RefreshRefused: The cookie proves nothing, or its session is over.
+            RefreshRefused: The cookie proves nothing, its session is over, or bound to another device.
         """
         fields = self._macs.read(PAGE, page_token, 1)
         if fields is None:
             raise RefreshRefused
         now = self._database.clock.now()
         session = await self._database.find(
-            queries.RESUME, session_id=fields[0], now=now, idle_ends_at=now + millis(self._settings.idle_lifetime)
-        )
+            queries.RESUME, session_id=fields[0], now=now, idle_ends_at=now + millis(self._settings.idle_lifetime),
+            bound_after=_bound_after(now, at_device=at_device),
+        )  # fmt: skip
         if session is None:
-            raise RefreshRefused
-        return self.grant(await self._owner(session), session)
+            async with self._database.unit(caller) as unit:
+                found = await unit.find(queries.BY_ID, session_id=fields[0])
+                self._refuse_elsewhere(unit, found, at_device=at_device)
+                raise RefreshRefused
+        return self.grant(await self.owner(session), session)
 
     def named_by(self, *, refresh_token: str | None = None, page_token: str | None = None) -> str | None:
         """Return the session that a genuine token names, whether or not it lives; for signing out."""
@@ -150,6 +165,10 @@ class Sessions:
     async def knows_device(self, unit: Unit, account_id: str, device_id: str) -> bool:
         """Return whether this device has been signed in to the account before."""
         return await unit.find(queries.KNOWS_DEVICE, account_id=account_id, device_id=device_id) is not None
+
+    async def has_any(self, unit: Unit, account_id: str) -> bool:
+        """Return whether anybody was signed in to an account in the last month, or is."""
+        return await unit.find(queries.HAS_ANY, account_id=account_id) is not None
 
     async def forget_devices(self, unit: Unit, account_id: str) -> None:
         """Let no browser count as known that was signed in to this account before."""
@@ -240,16 +259,22 @@ class Sessions:
         """Delete rows of sessions whose longest life was over a month ago."""
         return await self._database.run(queries.PRUNE, before=self._database.clock.now() - 30 * 86_400_000)
 
-    async def _owner(self, session: Session) -> Account:
-        """Return whose session it is, if the account still stands where it stood (D13)."""
+    async def owner(self, session: Session) -> Account:
+        """Return whose session it is, if the account still stands where it stood (D13).
+
+        Raises:
+            RefreshRefused: It does not.
+        """
         account = await self._accounts.remembered(session.account_id)
         if account is None or not account.is_alive or account.epoch != session.account_epoch:
             raise RefreshRefused
         return account
 
-    async def _graced(self, caller: Caller, session_id: str, generation: int) -> Session:
+    async def _graced(self, caller: Caller, session_id: str, generation: int, *, at_device: bool) -> Session:
         async with self._database.unit(caller) as unit:
             session = await unit.find(queries.BY_ID, session_id=session_id)
+            # Before anything is thought of theft: a copy without the device does the owner no harm.
+            self._refuse_elsewhere(unit, session, at_device=at_device)
             if session is None or not session.lives(unit.now) or generation >= session.generation:
                 raise RefreshRefused
             if self._is_racing_tab(session, generation, caller, unit.now):
@@ -257,6 +282,14 @@ class Sessions:
                 return session
             await self._end_stolen(unit, session)
             raise RefreshTokenReplayed
+
+    def _refuse_elsewhere(self, unit: Unit, session: Session | None, *, at_device: bool) -> None:
+        """Refuse a genuine token of a living session that came without the device it is bound to; leave evidence."""
+        if session is None or not session.lives(unit.now) or session.bound_at is None:
+            return
+        if session.bound_at <= _bound_after(unit.now, at_device=at_device):
+            unit.note("session.elsewhere_refused", session.account_id, session_id=session.id)
+            raise RefreshRefused
 
     def _is_racing_tab(self, session: Session, generation: int, caller: Caller, now: Millis) -> bool:
         if generation != session.generation - 1 or now - session.refreshed_at > millis(self._settings.refresh_grace):
@@ -272,3 +305,8 @@ class Sessions:
         await self.end_one(unit, session.account_id, session.id, "stolen")
         unit.later("letter", kind="session_stolen", account_id=session.account_id, agent=session.agent, when=unit.now)
         await self._alerts.raise_(unit, "session_stolen", account_id=session.account_id)
+
+
+def _bound_after(now: Millis, *, at_device: bool) -> Millis:
+    """Return since when a session may be bound at most to go on: at its device, ever; else what was on its way then."""
+    return -1 if at_device else now - millis(ON_THE_WAY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +28,15 @@ class SessionSettings(BaseModel):
         timedelta(seconds=10),
         description="How long the last refresh token still yields the same successor to a racing tab; 0 is never.",
     )
+    device_bound: Literal["off", "offered"] = Field(
+        "offered",
+        description="Whether browsers that can keep a key are offered to bind a session to it (DBSC): a stolen cookie "
+        "then dies within minutes. `off` lets sessions go on unbound that were bound before.",
+    )
+    device_bound_lifetime: timedelta = Field(
+        timedelta(minutes=10), ge=timedelta(minutes=5), le=timedelta(minutes=15),
+        description="How long a bound session goes on between two proofs; browsers allow themselves few in a minute.",
+    )  # fmt: skip
     audience: str | None = Field(None, description="`aud` of access tokens; default is the issuer.")
     client_id: str = Field("ostiary", description="`client_id` of tokens for the house's own pages and API.")
     legacy_claims: bool = Field(default=False, description="Add `user_id` and `token_type` for older consumers.")

@@ -42,15 +42,16 @@ class Minter:
         return self._settings.audience or self._issuer
 
     def mint(self, account: Account, session: Session, now: Millis) -> AccessGrant:
-        """Return a new access token for a session, never outliving it."""
+        """Return a new access token for a session, never outliving it, used or idle."""
         issued = now // 1000
-        expires = min(issued + self._lifetime, -(-session.ends_at // 1000))
+        expires = min(issued + self._lifetime, -(-session.idle_ends_at // 1000))
         claims = AccessClaims(
             iss=self._issuer, sub=account.id, aud=(self.audience,), exp=expires, iat=issued,
             jti=secrets.token_urlsafe(16), sid=session.id, client_id=self._settings.client_id, epoch=account.epoch,
             username=account.username, email=account.email, email_verified=account.email_verified,
             permissions=account.permissions, amr=tuple(session.methods.split()),
             auth_time=session.authenticated_at // 1000,
+            dbsc=session.bound_at is not None and self._settings.device_bound != "off",
         )  # fmt: skip
         said = claims.to_claims()
         if self._settings.legacy_claims:

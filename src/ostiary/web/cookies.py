@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ostiary.web.settings import CookieSettings
     from ostiary.web.visit import Visit
 
-Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey"]
+Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey", "bound"]
 Header = tuple[bytes, bytes]
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class Cookies:
@@ -29,6 +31,7 @@ class Cookies:
             "csrf": prefix + settings.csrf,
             "device": prefix + settings.device,
             "passkey": prefix + settings.passkey,
+            "bound": prefix + settings.bound,
         }
 
     def name(self, kind: Kind) -> str:
@@ -39,16 +42,35 @@ class Cookies:
         """Return a cookie's value, or None; empty counts as none."""
         return visit.cookies.get(self._names[kind]) or None
 
-    def write(self, kind: Kind, value: str, lifetime_seconds: int) -> Header:
-        """Return the header that sets a cookie."""
-        same_site = "Strict" if kind in ("refresh", "passkey") else "Lax"
-        script = "" if kind == "csrf" else "; HttpOnly"
-        text = (
-            f"{self._names[kind]}={value}; Path=/; Max-Age={lifetime_seconds}; Secure{script}"
-            f"; SameSite={same_site}{self._domain}"
-        )
+    def name_of(self, kind: Kind, of: str) -> str:
+        """Return the name of a cookie that there is one of for each session."""
+        return f"{self._names[kind]}-{of}"
+
+    def shown_proof(self, visit: Visit, kind: Kind, of: str) -> str | None:
+        """Return the value of a cookie that names nobody and only adds a proof, or None.
+
+        It counts beside an Authorization header as well: it lets nobody act who could not.
+        """
+        return visit.every_cookie.get(self.name_of(kind, of)) or None
+
+    def clear_each(self, visit: Visit, kind: Kind) -> list[Header]:
+        """Return the headers that delete every cookie of a kind that there is one of for each session."""
+        prefix = self.name_of(kind, "")
+        shown = [name.removeprefix(prefix) for name in visit.cookies if name.startswith(prefix)]
+        return [self.clear(kind, of=of) for of in shown if _SESSION_ID.fullmatch(of)]
+
+    def write(self, kind: Kind, value: str, lifetime_seconds: int, *, of: str = "") -> Header:
+        """Return the header that sets a cookie; `of` names the session where there is one for each."""
+        name = self.name_of(kind, of) if of else self._names[kind]
+        text = f"{name}={value}; Max-Age={lifetime_seconds}; {self.attributes(kind)}"
         return b"set-cookie", text.encode("ascii")
 
-    def clear(self, kind: Kind) -> Header:
+    def attributes(self, kind: Kind) -> str:
+        """Return where a cookie of this kind goes, and who may read it."""
+        same_site = "Strict" if kind in ("refresh", "passkey") else "Lax"
+        script = "" if kind == "csrf" else "; HttpOnly"
+        return f"Path=/; Secure{script}; SameSite={same_site}{self._domain}"
+
+    def clear(self, kind: Kind, *, of: str = "") -> Header:
         """Return the header that deletes a cookie."""
-        return self.write(kind, "", 0)
+        return self.write(kind, "", 0, of=of)

@@ -42,6 +42,10 @@ class CookieSettings(BaseModel):
         "passkey", pattern=r"^[A-Za-z0-9_]{1,40}$",
         description="Name of the cookie that binds a passkey's challenge to a browser.",
     )  # fmt: skip
+    bound: str = Field(
+        "bound", pattern=r"^[A-Za-z0-9_]{1,40}$",
+        description="Name of the cookie by which a session goes on at its device; the session's id follows.",
+    )  # fmt: skip
     domain: str | None = Field(
         None, description="Share cookies with sub-domains; gives up the protection of the `__Host-` prefix."
     )
@@ -56,9 +60,11 @@ class CookieSettings(BaseModel):
 
     @model_validator(mode="after")
     def _have_names_of_their_own(self) -> Self:
-        if len({self.access, self.refresh, self.session, self.csrf, self.device, self.passkey}) < 6:
+        names = {self.access, self.refresh, self.session, self.csrf, self.device, self.passkey, self.bound}
+        if len(names) < 7:
             raise ValueError(
-                "two cookies have one name: give access, refresh, session, csrf, device and passkey different ones"
+                "two cookies have one name: give access, refresh, session, csrf, device, passkey and bound different "
+                "ones"
             )
         return self
 

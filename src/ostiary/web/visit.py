@@ -78,12 +78,14 @@ class Visit:
         A request that shows a bearer token is exempt from the CSRF check, so it
         must not be able to act by cookie.
         """
+        return {} if b"authorization" in self.headers else self.every_cookie
+
+    @property
+    def every_cookie(self) -> dict[str, str]:
+        """Cookies by name, those beside an Authorization header too: for what proves something and names nobody."""
         if self._cookies is None:
             raw = self.headers.get(b"cookie")
-            if raw is None or b"authorization" in self.headers:
-                self._cookies = {}
-            else:
-                self._cookies = parsed_cookies(raw)
+            self._cookies = {} if raw is None else parsed_cookies(raw)
         return self._cookies
 
     @property

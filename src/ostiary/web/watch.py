@@ -15,8 +15,11 @@ UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
 UNCOUNTED_BELOW = ("/.well-known/", "/auth/static/")
 """What machines and caches ask for, and what a page brings along: the same for everybody, and cheap."""
 
-PROVES_ITSELF = frozenset({"/api/v1/auth/refresh"})
-"""Its token is a credential of its own: a noisy neighbour behind the same address must not sign others out."""
+PROVES_ITSELF = frozenset({"/api/v1/auth/refresh", "/api/v1/auth/dbsc/register", "/api/v1/auth/dbsc/refresh"})
+"""Its token is a credential of its own: a noisy neighbour behind the same address must not sign others out.
+
+A browser that is answered 429 gives a bound session up for good.
+"""
 
 
 HOT = frozenset({"/api/v1/auth/me"})

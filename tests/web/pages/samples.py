@@ -33,6 +33,7 @@ class Session:
     started_at: datetime
     seen_at: datetime
     current: bool = False
+    bound: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ SESSIONS = [
     Session(
         "s2", "Firefox on Linux", "Stockholm, Sweden", "192.0.2.44", THEN - timedelta(hours=30), THEN, current=True
     ),
-    Session("s3", "Chrome on Windows", None, "198.51.100.7", THEN - timedelta(days=3), THEN - timedelta(days=2)),
+    Session(
+        "s3", "Chrome on Windows", None, "198.51.100.7", THEN - timedelta(days=3), THEN - timedelta(days=2), bound=True
+    ),
 ]
 EASY_CHALLENGE = {
     "parameters": {
