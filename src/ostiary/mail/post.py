@@ -40,8 +40,10 @@ def as_message(letter: Letter, sender: str) -> EmailMessage:
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].strip("> ") or "localhost")
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
-    message.set_content(letter.text)
-    message.add_alternative(letter.html, subtype="html")
+    message["Content-Language"] = letter.language  # RFC 3282
+    # RFC 2045 section 6.7: seven bits and short lines, which every server on the way passes on as they are.
+    message.set_content(letter.text, cte="quoted-printable")
+    message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
     return message
 
 
@@ -103,6 +105,7 @@ class KeptLetter:
     text: str
     html: str
     sent_at: datetime
+    language: str = "en"
 
 
 class Mailbox:
@@ -117,8 +120,9 @@ class Mailbox:
     async def deliver(self, letter: Letter) -> None:
         """Keep the letter."""
         kept = KeptLetter(
-            secrets.token_urlsafe(8), letter.to, letter.subject, letter.text, letter.html, datetime.now(UTC)
-        )
+            secrets.token_urlsafe(8), letter.to, letter.subject, letter.text, letter.html, datetime.now(UTC),
+            letter.language,
+        )  # fmt: skip
         self.letters.appendleft(kept)
         if self._announce is not None:
             self._announce(kept)

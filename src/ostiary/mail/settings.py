@@ -1,15 +1,17 @@
-"""How letters leave the house."""
+"""How letters leave the house, and in which words."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class MailSettings(BaseModel):
-    """The mail server; without one, letters are laid into the data folder."""
+    """The mail server; without one, letters are laid into the data folder. Their templates and languages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,3 +24,27 @@ class MailSettings(BaseModel):
     smtp_username: str | None = Field(None, description="Login at the mail server.")
     smtp_password: str | None = Field(None, repr=False, description="Password at the mail server.")
     timeout: timedelta = Field(timedelta(seconds=20), description="How long one delivery may take.")
+    templates: Path | None = Field(
+        None, description="Folder of templates of your own: a file of the same name there wins (`ostiary mail check`)."
+    )
+    language: str = Field("en", description="Language of letters to whoever has chosen none and asked for none.")
+    languages: tuple[str, ...] = Field(
+        (), description="The only languages of letters, such as `de`; none is all that there are templates for."
+    )
+
+    @field_validator("sender")
+    @classmethod
+    def _is_one_mailbox(cls, sender: str) -> str:
+        header: Any = SMTP.header_factory("from", "".join(sender.splitlines()))
+        addresses = header.addresses
+        is_plain = len(addresses) == 1 and addresses[0].username and addresses[0].domain and not header.defects
+        if not is_plain or any(ord(character) < 32 for character in sender):  # CWE-93: no second header
+            raise ValueError("must be one mailbox, such as Example <no-reply@example.org>")
+        return sender
+
+    @field_validator("templates")
+    @classmethod
+    def _is_a_folder(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}")
+        return folder
