@@ -40,10 +40,10 @@ def as_message(letter: Letter, sender: str) -> EmailMessage:
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].strip("> ") or "localhost")
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
-    message["Content-Language"] = letter.language  # RFC 3282
     # RFC 2045 section 6.7: seven bits and short lines, which every server on the way passes on as they are.
     message.set_content(letter.text, cte="quoted-printable")
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = letter.language  # RFC 3282; last, as setting the content drops what describes it
     return message
 
 

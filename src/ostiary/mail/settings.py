@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from email.errors import HeaderParseError, InvalidHeaderDefect
 from email.policy import SMTP
 from pathlib import Path
 from typing import Any, Literal
@@ -35,10 +36,7 @@ class MailSettings(BaseModel):
     @field_validator("sender")
     @classmethod
     def _is_one_mailbox(cls, sender: str) -> str:
-        header: Any = SMTP.header_factory("from", "".join(sender.splitlines()))
-        addresses = header.addresses
-        is_plain = len(addresses) == 1 and addresses[0].username and addresses[0].domain and not header.defects
-        if not is_plain or any(ord(character) < 32 for character in sender):  # CWE-93: no second header
+        if not sender.isprintable() or not _is_mailbox(sender):  # CWE-93: no second header
             raise ValueError("must be one mailbox, such as Example <no-reply@example.org>")
         return sender
 
@@ -48,3 +46,17 @@ class MailSettings(BaseModel):
         if folder is not None and not folder.is_dir():
             raise ValueError(f"there is no folder {folder}")
         return folder
+
+
+def _is_mailbox(text: str) -> bool:
+    """Return whether a text is one mailbox, with or without a name (RFC 5322 section 3.4)."""
+    try:
+        header: Any = SMTP.header_factory("from", text)
+    except (HeaderParseError, IndexError, ValueError):  # the parser stumbles over what ends too early
+        return False
+    if any(isinstance(defect, InvalidHeaderDefect) for defect in header.defects):
+        return False
+    (group, *more) = header.groups or (None,)
+    if group is None or more or group.display_name is not None:
+        return False
+    return bool(group.addresses[0].username and group.addresses[0].domain)
