@@ -78,6 +78,7 @@ async def test_a_stored_choice_stands_over_what_the_browser_asks_for(
 async def test_without_a_choice_the_request_that_caused_the_letter_decides(
     house: Ostiary, outside: httpx.AsyncClient
 ) -> None:
+    outside.headers["user-agent"] = FIREFOX
     held = await settled(house, outside)
     assert (await choose(outside, held, "de")).status_code == 200
     assert (await choose(outside, held, None)).json()["language"] is None
@@ -85,7 +86,7 @@ async def test_without_a_choice_the_request_that_caused_the_letter_decides(
 
     await ask(outside)  # a job that queues a job that writes
     assert (await newest(house)).subject == "Wählen Sie ein neues Passwort für Ostiary"
-    await change_password(outside, held, **{"user-agent": FIREFOX})
+    await change_password(outside, held)
     letter = await newest(house)
     assert letter.language == "de"
     assert "Gerät:   Firefox unter Linux\n" in letter.text

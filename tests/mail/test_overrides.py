@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -176,6 +177,16 @@ def test_what_is_broken_is_named_with_file_and_line(folder: Path, name: str, tex
         refuse_broken(letters(folder))
 
 
+def test_the_guide_tells_what_each_letter_can_say() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "letters.md").read_text()
+    table = guide.partition("### What each letter can say")[2].partition("Every letter can also")[0]
+    told: dict[str, set[str]] = {}
+    for kinds, facts in re.findall(r"^\| (`.*?)(?: \(.*?\))? \| (.*) \|$", table, re.MULTILINE):
+        told |= dict.fromkeys(re.findall(r"`(\w+)`", kinds), set(re.findall(r"`(\w+)`", facts)))
+
+    assert told == KINDS
+
+
 def test_text_that_is_not_utf_8_is_named(folder: Path) -> None:
     (folder / "de").mkdir()
     (folder / "de" / "alert.txt").write_bytes("Subject: Grüße".encode("latin-1"))
@@ -209,7 +220,8 @@ def test_a_language_that_is_set_must_be_there(folder: Path, settings: dict[str, 
     "sender",
     [
         "Acme <no-reply@example.org>\r\nBcc: eve@example.net", "a@example.org, b@example.org", "Acme", "", "a@",
-        "Acme <a@example.org", "group: a@example.org;", "=?utf-8?q?x=0d=0aBcc:_e@x?= <a@b.example>", "no-reply@example.org\x0b",
+        "Acme <a@example.org", "group: a@example.org;", "no-reply@example.org\x0b",
+        "=?utf-8?q?x=0d=0aBcc:_e@x?= <a@b.example>",
     ],
 )  # fmt: skip
 def test_a_sender_is_one_mailbox_and_adds_no_header(tmp_path: Path, sender: str) -> None:

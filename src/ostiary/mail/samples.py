@@ -9,7 +9,6 @@ from ostiary.mail.kinds import KINDS
 
 FACTS: Final[dict[str, Any]] = {
     "username": "mira",
-    "link": "/auth/confirm?token=not-a-real-one",
     "disown_link": "/auth/not-me?token=not-a-real-one",
     "hours": 24,
     "minutes": 15,
@@ -31,6 +30,12 @@ PLACE: Final = "Lyon, France"
 READER: Final = "mira@example.org"
 
 
+_LINKS: Final = {
+    "password_reset": "reset", "account_locked": "unlock", "sign_in_refused": "unlock", "account_erasing": "keep",
+}  # fmt: skip
+
+
 def sample(kind: str) -> dict[str, Any]:
     """Return everything that a kind of letter needs."""
-    return {name: FACTS[name] for name in KINDS[kind]}
+    facts = FACTS | {"link": f"/auth/{_LINKS.get(kind, 'confirm')}?token=not-a-real-one"}
+    return {name: facts[name] for name in KINDS[kind]}
