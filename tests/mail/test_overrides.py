@@ -182,7 +182,7 @@ def test_the_guide_tells_what_each_letter_can_say() -> None:
     table = guide.partition("### What each letter can say")[2].partition("Every letter can also")[0]
     told: dict[str, set[str]] = {}
     for kinds, facts in re.findall(r"^\| (`.*?)(?: \(.*?\))? \| (.*) \|$", table, re.MULTILINE):
-        told |= dict.fromkeys(re.findall(r"`(\w+)`", kinds), set(re.findall(r"`(\w+)`", facts)))
+        told |= {kind: set(re.findall(r"`(\w+)`", facts)) for kind in re.findall(r"`(\w+)`", kinds)}
 
     assert told == KINDS
 
