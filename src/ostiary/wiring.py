@@ -32,7 +32,7 @@ from ostiary.csp_reports import CspReports
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
 from ostiary.login import Login
-from ostiary.mail import Letters, Post, post_for
+from ostiary.mail import Letters, Post, post_for, refuse_broken
 from ostiary.migrations import migrate
 from ostiary.passkeys import Passkeys, site_of
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
@@ -120,7 +120,8 @@ class Ostiary:
 
     def _furnish(self, settings: Settings, post: Post | None) -> None:
         """Letters, places, alerts, accounts and their sessions."""
-        self.letters = Letters(settings.web.product_name, settings.web.public_url)
+        self.letters = Letters(settings.web.product_name, settings.web.public_url, settings=settings.mail)
+        refuse_broken(self.letters)
         self.post = post or post_for(settings.mail, self.data)
         self.places = Places(settings.places)
 
@@ -130,7 +131,8 @@ class Ostiary:
 
         self.resting_names = RestingNames(self.sealer)
         self.accounts = Accounts(
-            self.database, self.account_keys, self.signals, self.resting_names, settings.accounts
+            self.database, self.account_keys, self.signals, self.resting_names, self.letters.languages,
+            settings.accounts,
         )  # fmt: skip
 
         self.minter = Minter(self.keys, settings.web.public_url, settings.sessions)

@@ -6,6 +6,7 @@ from ostiary.accounts.errors import AddressTaken, NoSuchAccount, TokenSpent, Use
 from ostiary.accounts.letters import DISOWN, KEEP, UNLOCK, OwnerLetters, mailbox_mark, tell_of_lock, tell_of_refusal
 from ostiary.accounts.names import Username, check_username, name_key
 from ostiary.accounts.permissions import check_permission
+from ostiary.accounts.profile import ProfileChange
 from ostiary.accounts.queries import Account, Claim, Erasure
 from ostiary.accounts.resting import RestingNames
 from ostiary.accounts.service import Accounts
@@ -25,6 +26,7 @@ __all__ = [
     "Erasure",
     "NoSuchAccount",
     "OwnerLetters",
+    "ProfileChange",
     "RestingNames",
     "TokenSpent",
     "Username",

@@ -21,7 +21,12 @@ def describe_agent(user_agent: str | None) -> str:
     The first call reads the patterns (0.1 s), later ones take a few
     milliseconds for an agent not seen lately. Raises nothing.
     """
-    return _describe((user_agent or "")[:_LONGEST])
+    return _in_words(*agent_parts(user_agent))
+
+
+def agent_parts(user_agent: str | None) -> tuple[str | None, str | None]:
+    """Return the names of browser or program, and of system, as far as they are known; for words of one's own."""
+    return _parts((user_agent or "")[:_LONGEST])
 
 
 @cache
@@ -35,22 +40,22 @@ def _parser() -> Any:  # noqa: ANN401 - ua_parser.Parser, loaded with the first 
 
 
 @lru_cache(maxsize=2048)
-def _describe(user_agent: str) -> str:
+def _parts(user_agent: str) -> tuple[str | None, str | None]:
     if not user_agent.strip():
-        return UNKNOWN
+        return None, None
     if program := _program(user_agent):
-        return program
+        return program, None
     try:
         found = _parser().parse(user_agent)
     except Exception:  # noqa: BLE001 - a name in a list is not worth a failed sign-in (D14: degrade)
-        return UNKNOWN
+        return None, None
     browser = _name(found.user_agent.family if found.user_agent else None)
     system = _name(found.os.family if found.os else None)
-    if browser and system:
-        return f"{browser} on {system}"
-    if system:
-        return f"{UNKNOWN} on {system}"
-    return browser or UNKNOWN
+    return browser, system
+
+
+def _in_words(browser: str | None, system: str | None) -> str:
+    return f"{browser or UNKNOWN} on {system}" if system else browser or UNKNOWN
 
 
 # Programs name themselves first: "python-httpx/0.28.1". ua-parser knows some of them, under other names.

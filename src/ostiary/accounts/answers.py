@@ -21,6 +21,7 @@ class UserAnswer(Answer):
     full_name: str
     status: Literal["provisional", "active", "deactivated"]
     created_at: str
+    language: str | None
 
     @classmethod
     def of(cls, account: Account) -> UserAnswer:
@@ -28,4 +29,5 @@ class UserAnswer(Answer):
         return cls(
             id=account.id, username=account.username, email=account.email, email_verified=account.email_verified,
             full_name=account.full_name, status=account.status, created_at=iso(account.created_at),
+            language=account.language,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ostiary.accounts import queries
 from ostiary.accounts.addresses import find_address_key
-from ostiary.accounts.agents import describe_agent
+from ostiary.accounts.agents import agent_parts
 from ostiary.core.clock import millis, moment
 from ostiary.core.secrets import b64, new_id, plain_digest
 
@@ -33,6 +33,12 @@ LOCKED, REFUSED = "account_locked", "sign_in_refused"
 ERASING = "account_erasing"
 STRANGERS_CAUSE = frozenset({LOCKED, REFUSED})
 """Kinds that anybody can cause who knows a name: they pass the limit for mailboxes, and lead to `/auth/unlock`."""
+
+UNASKED = STRANGERS_CAUSE | {"new_sign_in", "session_stolen", "passkey_copied"}
+"""Warnings: whoever caused one may not be the owner, and must not choose the language in which the owner reads it."""
+
+NOWHERE = "unknown"
+"""An address that is not known (D6), as jobs write it."""
 
 Admit = Callable[[str], Awaitable[bool]]
 
@@ -97,12 +103,19 @@ class OwnerLetters:
         links = await self._links(account, kind, admitted, to or account.email)
         if links is None:
             return
-        context |= {name: moment(context[name]) for name in ("when", "until") if name in context}
-        context["place"] = self._places.describe(context.get("address"))
+        language = self._letters.language_of(account.language, is_asked=kind not in UNASKED)
+        context |= self._said(context, language) | links | {"username": account.username}
+        await self._post.deliver(self._letters.compose(kind, to or account.email, language=language, **context))
+
+    def _said(self, context: dict[str, Any], language: str) -> dict[str, Any]:
+        """Return the facts of a job as its reader understands them."""
+        said: dict[str, Any] = {name: moment(context[name]) for name in ("when", "until") if name in context}
+        said["place"] = self._places.describe(context.get("address"), language)
         if "agent" in context:
-            context["agent"] = describe_agent(context["agent"])
-        context |= links | {"username": account.username}
-        await self._post.deliver(self._letters.compose(kind, to or account.email, **context))
+            said["agent"] = self._letters.say(language, "device", *agent_parts(context["agent"]))
+        if context.get("address") == NOWHERE:
+            said["address"] = self._letters.say(language, "unknown_address")
+        return said
 
     async def _weigh(self, account: Account, payload: dict[str, Any]) -> None:
         """Let a letter that strangers can cause go on its way, unless there are too many.

@@ -21,6 +21,8 @@ accounts = Table(
     Column("epoch", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("lapses_at", BigInteger),
+    # The one that letters come in; null is: as the request asks.
+    Column("language", Text),
 )
 
 address_claims = Table(

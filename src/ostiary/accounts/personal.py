@@ -26,6 +26,7 @@ def personal(
             "epoch": account.epoch,
             "created_at": iso(account.created_at),
             "lapses_at": iso_or_none(lapses_at),
+            "language": account.language,
         },
         "permissions": list(account.permissions),
         "address_claims": [

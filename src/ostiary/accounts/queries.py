@@ -28,6 +28,7 @@ class Account(msgspec.Struct, frozen=True):
         email_proven_at: When it was proven, or None.
         epoch: Raised to end everything that was granted before (D13).
         granted: Its permissions as the database puts them together: in any order, parted by spaces.
+        language: In which letters come; None is: as the request asks.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Account(msgspec.Struct, frozen=True):
     epoch: int
     created_at: Millis
     granted: str = ""
+    language: str | None = None
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -128,7 +130,7 @@ _GRANTED = (
 
 _SHOWN = (
     accounts.c.id, accounts.c.username, accounts.c.full_name, accounts.c.email, accounts.c.email_proven_at,
-    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED,
+    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED, accounts.c.language,
 )  # fmt: skip
 
 OPEN = Query(insert(accounts).values({column.name: bindparam(column.name) for column in accounts.columns}))
@@ -155,15 +157,17 @@ NAME_TAKEN = Query(
     AccountId,
 )
 
-IS_PROVEN = Query(
-    select(literal_column("1").label("present")).where(
-        accounts.c.email_key == bindparam("email_key"), accounts.c.email_proven_at.is_not(None)
-    ),
-    Marker,
+BY_PROVEN_ADDRESS = Query(
+    select(*_SHOWN).where(accounts.c.email_key == bindparam("email_key"), accounts.c.email_proven_at.is_not(None)),
+    Account,
 )
 
 RENAME = Query(
     update(accounts).where(accounts.c.id == bindparam("account_id")).values(full_name=bindparam("full_name"))
+)
+
+CHOOSE_LANGUAGE = Query(
+    update(accounts).where(accounts.c.id == bindparam("account_id")).values(language=bindparam("language"))
 )
 
 RAISE_EPOCH = Query(

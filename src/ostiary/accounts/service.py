@@ -17,11 +17,13 @@ from ostiary.accounts.personal import personal
 from ostiary.accounts.queries import Account, Claim, Status
 from ostiary.core.clock import millis
 from ostiary.core.db import Duplicate
+from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.core.secrets import new_id
 
 if TYPE_CHECKING:
     from ostiary.accounts.addresses import Address
     from ostiary.accounts.names import Username
+    from ostiary.accounts.profile import ProfileChange
     from ostiary.accounts.resting import RestingNames
     from ostiary.accounts.settings import AccountSettings
     from ostiary.core.caller import Caller
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ostiary.core.crypto import AccountKeys
     from ostiary.core.db import Database, Unit
     from ostiary.core.signals import Signals
+    from ostiary.web.languages import Languages
 
 MOST_LISTED = 1000
 
@@ -41,11 +44,13 @@ class Accounts:
     """
 
     def __init__(
-        self, database: Database, keys: AccountKeys, signals: Signals, names: RestingNames, settings: AccountSettings
-    ) -> None:
+        self, database: Database, keys: AccountKeys, signals: Signals, names: RestingNames, languages: Languages,
+        settings: AccountSettings,
+    ) -> None:  # fmt: skip
         self._database = database
         self._keys = keys
         self._names = names
+        self._languages = languages
         self._settings = settings
         self._remembered: OrderedDict[str, Account] = OrderedDict()
         self._forgotten = 0
@@ -54,16 +59,21 @@ class Accounts:
     async def open(self, unit: Unit, username: Username, address: Address, full_name: str) -> Account:
         """Open a provisional account; its address is a claim until it is proven (D4).
 
+        It keeps the language of the caller: later letters may be caused by strangers, who must not choose it.
+
         Raises:
             UsernameTaken: The name, or one that looks like it, belongs to somebody.
         """
-        account = Account(new_id(unit.now), username.shown, full_name, address.shown, None, "provisional", 1, unit.now)
+        account = Account(
+            new_id(unit.now), username.shown, full_name, address.shown, None, "provisional", 1, unit.now,
+            language=unit.caller.language,
+        )  # fmt: skip
         try:
             await unit.run(
                 queries.OPEN, id=account.id, username=username.shown, username_key=username.key,
                 username_skeleton=username.skeleton, full_name=full_name, email=address.shown, email_key=address.key,
                 email_proven_at=None, status="provisional", epoch=1, created_at=unit.now,
-                lapses_at=unit.now + millis(self._settings.provisional_lifetime),
+                lapses_at=unit.now + millis(self._settings.provisional_lifetime), language=account.language,
             )  # fmt: skip
         except Duplicate:
             raise UsernameTaken from None
@@ -119,13 +129,29 @@ class Accounts:
         """Return an account if it is in memory."""
         return self._remembered.get(account_id)
 
-    async def rename(self, caller: Caller, account_id: str, full_name: str) -> Account:
-        """Change the display name."""
+    async def change_profile(self, caller: Caller, account_id: str, change: ProfileChange) -> Account:
+        """Change what one may change of one's own account at will.
+
+        Raises:
+            InvalidFields: No letters are written in that language.
+        """
+        language = self._known(change.language) if change.language else change.language
         async with self._database.unit(caller) as unit:
-            await unit.run(queries.RENAME, account_id=account_id, full_name=full_name)
-            unit.note("account.profile_changed", account_id, fields=["full_name"])
-            unit.signal("account", account_id)
+            if change.full_name is not msgspec.UNSET:
+                await unit.run(queries.RENAME, account_id=account_id, full_name=change.full_name)
+            if language is not msgspec.UNSET:
+                await unit.run(queries.CHOOSE_LANGUAGE, account_id=account_id, language=language)
+            if change.fields:
+                unit.note("account.profile_changed", account_id, fields=change.fields)
+                unit.signal("account", account_id)
             return await self.get(unit, account_id)
+
+    def _known(self, language: str) -> str:
+        found = self._languages.find(language)
+        if found is None:
+            known = ", ".join(self._languages.tags)
+            raise InvalidFields(errors=(FieldError("language", f"There are letters in {known}.", "unknown-language"),))
+        return found
 
     async def claim_address(self, unit: Unit, account_id: str, address: Address) -> Claim:
         """Note that an account says an address is its own; an older claim of it falls."""
@@ -153,9 +179,9 @@ class Accounts:
         if await unit.run(queries.DROP_CLAIMS, account_id=account_id):
             unit.note("address.claim_dropped", account_id)
 
-    async def is_proven(self, unit: Unit, email_key: str) -> bool:
-        """Return whether some account has proven this address."""
-        return await unit.find(queries.IS_PROVEN, email_key=email_key) is not None
+    async def find_holder(self, unit: Unit, email_key: str) -> Account | None:
+        """Return the account that has proven this address, or None."""
+        return await unit.find(queries.BY_PROVEN_ADDRESS, email_key=email_key)
 
     async def prove(self, unit: Unit, claim_id: str) -> tuple[Account, str | None] | None:
         """Make a claimed address the account's own.

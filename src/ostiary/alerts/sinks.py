@@ -193,9 +193,10 @@ class Sinks:
 
     async def _write(self, address: str, notice: Notice) -> None:
         kind = KINDS[notice.kind]
+        # In the keepers' language: the request that raised the alert may be an attacker's.
         letter = self._letters.compose(
-            "alert", address, alert=notice.kind, alert_id=notice.id, severity=notice.severity, words=kind.words,
-            advice=kind.advice, facts=notice.facts, when=moment(notice.at),
+            "alert", address, language=self._letters.languages.default, alert=notice.kind, alert_id=notice.id,
+            severity=notice.severity, words=kind.words, advice=kind.advice, facts=notice.facts, when=moment(notice.at),
         )  # fmt: skip
         await self._post.deliver(letter)
 

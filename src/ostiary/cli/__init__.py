@@ -20,6 +20,7 @@ COMMANDS = {
     "incident": ("ostiary.cli.incident", "incident", "Block, end, replace, tell: for when somebody is in."),
     "journal": ("ostiary.cli.journal", "journal", "Read, export, sign, verify and prune the journal."),
     "key": ("ostiary.cli.keys", "key", "List, rotate and kill keys."),
+    "mail": ("ostiary.cli.mail", "mail", "Look at letters, and at templates of your own."),
     "migrate": ("ostiary.cli.migrate", "migrate", "Bring the database up to date."),
     "risk": ("ostiary.cli.risk", "risk", "Explain verdicts on sign-ins, and try out another policy."),
     "serve": ("ostiary.cli.serve", "serve", "Run the server."),

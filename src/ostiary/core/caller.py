@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,7 @@ class Caller:
         account_id: Set only from a verified credential, never from the request (D13).
         session_id: The session that the credential hangs on, or None.
         device_id: From a verified device cookie, or None.
+        language: The one that the request asks for, of those that letters are written in, or None.
     """
 
     request_id: str = ""
@@ -24,6 +28,7 @@ class Caller:
     account_id: str | None = None
     session_id: str | None = None
     device_id: str | None = None
+    language: str | None = None
 
 
 HOUSE = Caller(request_id="house")
@@ -31,3 +36,20 @@ HOUSE = Caller(request_id="house")
 
 KEEPER = Caller(request_id="keeper")
 """The keeper at the command line."""
+
+_ACTING: ContextVar[Caller] = ContextVar("acting", default=HOUSE)
+
+
+def house_now() -> Caller:
+    """Return the caller of what the house does by itself: in a job, with the language of the request that caused it."""
+    return _ACTING.get()
+
+
+@contextmanager
+def speaking(language: str | None) -> Iterator[None]:
+    """Let the house act in the language of whoever caused a job; what that job queues inherits it."""
+    token = _ACTING.set(replace(HOUSE, language=language))
+    try:
+        yield
+    finally:
+        _ACTING.reset(token)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from ostiary.core.caller import speaking
 from ostiary.core.clock import Millis, millis
 from ostiary.core.crypto import Sealer, Unsealable
 from ostiary.core.db import Database, DatabaseUnavailable, Query
@@ -122,6 +123,7 @@ class Outbox:
 
     Payloads are sealed at rest, for they may name people. A job may run twice
     when a process dies between doing and noting it: handlers must bear that.
+    Units that a handler opens speak the language of the request that caused it.
     """
 
     def __init__(self, database: Database, sealer: Sealer) -> None:
@@ -249,7 +251,8 @@ class Outbox:
         try:
             payload = msgspec.json.decode(self._sealer.open(job.payload, f"outbox {job.id}"))
             handler = self._jobs.get(job.job, _unknown)  # a newer version's, perhaps: its own worker will take it
-            await handler(payload)
+            with speaking(payload.pop("language", None)):
+                await handler(payload)
         finally:
             holding.cancel()
 

@@ -190,8 +190,9 @@ class Incident:
         if notice is None or not account.email_verified:
             return
         letter = self._letters.compose(
-            "incident_notice", account.email, username=account.username, paragraphs=paragraphs(notice.message)
-        )
+            "incident_notice", account.email, language=account.language, username=account.username,
+            paragraphs=paragraphs(notice.message),
+        )  # fmt: skip
         await self._post.deliver(letter)
 
     async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:

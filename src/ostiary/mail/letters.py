@@ -1,4 +1,4 @@
-"""Composes the letters Ostiary sends, each as text and as HTML."""
+"""Composes the letters Ostiary sends, each as text and as HTML, in the language of its reader."""
 
 from __future__ import annotations
 
@@ -8,73 +8,22 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from ostiary.core.caller import house_now
+from ostiary.core.errors import Misconfigured
+from ostiary.mail.dates import language_name
+from ostiary.mail.kinds import KINDS
+from ostiary.mail.rendering import Templates, masked
+from ostiary.mail.settings import MailSettings
+from ostiary.web.languages import Languages
 
-from ostiary.web.compiled import COMPILED
-from ostiary.web.render import utc_words
+__all__ = ["KINDS", "LAST_RESORT", "Letter", "Letters", "masked"]
 
-KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
-    "confirm_address": ("Confirm your address for {product}", frozenset({"username", "link", "hours"})),
-    "address_already_yours": ("Your address already has an account at {product}", frozenset()),
-    "confirm_new_address": ("Confirm your new address for {product}", frozenset({"username", "link", "hours"})),
-    "address_changed": (
-        "Your address at {product} was changed",
-        frozenset({"username", "new_address", "when", "disown_link"}),
-    ),
-    "password_changed": (
-        "Your password at {product} was changed",
-        frozenset({"username", "when", "agent", "address", "disown_link"}),
-    ),
-    "password_reset": ("Choose a new password for {product}", frozenset({"username", "link", "minutes"})),
-    "password_was_reset": (
-        "Your password at {product} was reset",
-        frozenset({"username", "when", "agent", "address", "disown_link"}),
-    ),
-    "session_stolen": ("We ended a session of yours at {product}", frozenset({"agent", "when", "disown_link"})),
-    "new_sign_in": (
-        "New sign-in to your account at {product}",
-        frozenset({"agent", "address", "when", "disown_link"}),
-    ),
-    "passkey_added": (
-        "A passkey was added to your account at {product}",
-        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
-    ),
-    "passkey_removed": (
-        "A passkey was removed from your account at {product}",
-        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
-    ),
-    "passkey_copied": (
-        "We refused a passkey of your account at {product}",
-        frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
-    ),
-    "account_locked": ("Wrong passwords for your account at {product}", frozenset({"username", "when", "link"})),
-    "sign_in_refused": (
-        "We refused a sign-in to your account at {product}",
-        frozenset({"username", "agent", "address", "when", "link", "disown_link"}),
-    ),
-    "account_erasing": (
-        "Your account at {product} will be erased",
-        frozenset({"username", "agent", "address", "when", "until", "link", "disown_link"}),
-    ),
-    "account_kept": (
-        "Your account at {product} is kept",
-        frozenset({"username", "agent", "address", "when", "disown_link"}),
-    ),
-    "account_exported": (
-        "A copy of your data at {product} was made",
-        frozenset({"username", "agent", "address", "when", "disown_link"}),
-    ),
-    "alert": (
-        "Alert at {product}: {alert}",
-        frozenset({"alert", "alert_id", "severity", "words", "advice", "facts", "when"}),
-    ),
-    "incident_notice": ("Important news about your account at {product}", frozenset({"username", "paragraphs"})),
-}
-"""Each kind of letter: its subject, and the context it cannot do without."""
+LAST_RESORT: Final = "en"
+"""Every kind of letter exists in it."""
 
+_DEFAULTS: Final = MailSettings()
 _NOT_IN_AN_ADDRESS: Final = re.compile(r"[\s,;<>\x00-\x1f\x7f-\x9f]")
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-_FEW: Final = "•••"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +34,7 @@ class Letter:
     subject: str
     text: str
     html: str
+    language: str = LAST_RESORT
 
 
 class Letters:
@@ -95,46 +45,40 @@ class Letters:
         public_url: Configured origin, such as `https://id.example.org`. Every link leads there
             (R30: never to the Host that a request named).
         base: Path below which the pages live.
+        settings: Where the operator's own templates lie, and which languages are spoken.
+
+    Attributes:
+        home: Where every link leads, without a slash at its end.
+        templates: What letters are made of.
+        languages: What they are written in.
 
     Raises:
         ValueError: `public_url` is no http(s) address, or the name is not one line.
+        Misconfigured: There are no letters in a language that is set.
     """
 
-    def __init__(self, product_name: str, public_url: str, base: str = "/auth") -> None:
+    def __init__(
+        self, product_name: str, public_url: str, base: str = "/auth", *, settings: MailSettings = _DEFAULTS
+    ) -> None:
         origin = urlsplit(public_url)
         if origin.scheme not in {"http", "https"} or not origin.hostname:
             raise ValueError("public_url must be an http or https address")
-        self._product = _header(product_name)
-        self._public = public_url.rstrip("/")
-        self._environment = Environment(
-            loader=PackageLoader("ostiary.mail"),
-            autoescape=select_autoescape(["html"]),
-            undefined=StrictUndefined,
-            auto_reload=False,
-            cache_size=-1,
-            bytecode_cache=COMPILED,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        pages = self._public + base.rstrip("/")
-        self._environment.globals.update(
-            product=product_name,
-            public_url=self._public,
-            sign_in_link=f"{pages}/sign-in",
-            sessions_link=f"{pages}/sessions",
-            password_link=f"{pages}/password",
-        )
-        self._environment.filters.update(utc=utc_words, masked=masked)
-        for kind in KINDS:
-            self._environment.get_template(f"{kind}.txt")
-            self._environment.get_template(f"{kind}.html")
+        self.home = public_url.rstrip("/")
+        pages = self.home + base.rstrip("/")
+        known = {
+            "product": _header(product_name), "public_url": self.home, "sign_in_link": f"{pages}/sign-in",
+            "sessions_link": f"{pages}/sessions", "password_link": f"{pages}/password",
+        }  # fmt: skip
+        self.templates = Templates(settings.templates, known)
+        self.languages = _spoken(self.templates, settings)
 
-    def compose(self, kind: str, to: str, **context: object) -> Letter:
+    def compose(self, kind: str, to: str, *, language: str | None = None, **context: object) -> Letter:
         """Return a letter of one kind.
 
         Args:
             kind: A key of `KINDS`.
             to: The bare address that shall read it.
+            language: What its reader has chosen. Without it, that of the request that caused the job in hand.
             context: What the kind needs, and `place` where it is known. `when` is an aware datetime, `hours` and
                 `minutes` are numbers, `link` and `disown_link` paths or addresses at `public_url`, `new_address` the
                 full address (masked here).
@@ -145,38 +89,75 @@ class Letters:
         """
         if kind not in KINDS:
             raise ValueError(f"there is no letter of the kind {kind!r}")
-        subject, needed = KINDS[kind]
-        if missing := needed - context.keys():
+        if missing := KINDS[kind] - context.keys():
             raise ValueError(f"{kind} needs {', '.join(sorted(missing))}")
         words: dict[str, object] = {"place": None} | {name: _on_one_line(value) for name, value in context.items()}
         words |= {name: self._own(words[name]) for name in ("link", "disown_link") if name in words}
-        words["subject"] = subject.format_map(words | {"product": self._product})
-        return Letter(
-            to=_address(to),
-            subject=_header(str(words["subject"])),
-            text=self._environment.get_template(f"{kind}.txt").render(words),
-            html=self._environment.get_template(f"{kind}.html").render(words),
-        )
+        spoken = self._written(self.language_of(language), kind)
+        subject, text, html = self.templates.render(spoken, kind, words)
+        return Letter(to=_address(to), subject=_header(subject), text=text, html=html, language=spoken)
+
+    def language_of(self, choice: str | None, *, is_asked: bool = True) -> str:
+        """Return the language in which somebody is written to.
+
+        Args:
+            choice: What they have chosen, or None.
+            is_asked: Whether the request that caused the job in hand may decide where nothing was chosen. Not so for
+                warnings: a stranger shall not choose in which language the owner is warned.
+        """
+        asked = house_now().language if is_asked else None
+        return self.languages.find(choice) or self.languages.find(asked) or self.languages.default
+
+    def say(self, language: str, name: str, *facts: object) -> str:
+        """Return what `words.txt` of a language calls something: a text, or what a macro makes of facts."""
+        return self.templates.say(language, name, *facts)
+
+    def choices(self) -> list[tuple[str, str]]:
+        """Return the languages to choose from, each with what it calls itself."""
+        return [(tag, language_name(tag)) for tag in self.languages.tags]
+
+    def warm(self) -> None:
+        """Read what the first letter needs, so that no request waits for it."""
+        self.choices()
+        for tag in self.languages.tags:
+            self.templates.environment(tag)
+
+    def _written(self, tag: str, kind: str) -> str:
+        """Return the language itself if this kind exists in it, else one in which it does."""
+        return next(one for one in (tag, self.languages.default, LAST_RESORT) if self.templates.has(one, kind))
 
     def _own(self, link: object) -> str:
         """Return the link in full, if it leads to this deployment; never say it in a refusal (it holds a secret)."""
         if not isinstance(link, str):
             raise ValueError("a link is text")  # noqa: TRY004 - one kind of refusal for the caller
         if link.startswith("/"):
-            link = self._public + link
-        if not link.startswith(self._public + "/") or re.search(r"\s", link):
+            link = self.home + link
+        if not link.startswith(self.home + "/") or re.search(r"\s", link):
             raise ValueError("a link in a letter must lead to the public address of this deployment")
         return link
 
 
-def masked(address: str) -> str:
-    """Return an address that its owner recognises and nobody else can use: `m•••@example.org`."""
-    local, at, host = address.rpartition("@")
-    return f"{local[:1]}{_FEW}{at}{host}"
+def _spoken(templates: Templates, settings: MailSettings) -> Languages:
+    """Return the languages of a deployment.
+
+    Raises:
+        Misconfigured: There are no letters in one that is set.
+    """
+    there = {tag.lower(): tag for tag in templates.languages}
+    for name, tag in (("language", settings.language), *(("languages", tag) for tag in settings.languages)):
+        if tag.lower() not in there:
+            known = ", ".join(sorted(there.values()))
+            raise Misconfigured(f"mail.{name}: there are no letters in {tag!r}; there are some in {known}")
+    tags = [there[tag.lower()] for tag in settings.languages] or list(there.values())
+    if there[settings.language.lower()] not in tags:
+        raise Misconfigured("mail.language: the default must be one of mail.languages")
+    return Languages(tags, there[settings.language.lower()])
 
 
 def _on_one_line(value: object) -> object:
     """Return text without line breaks and invisible characters, which could fake a paragraph of the letter."""
+    if isinstance(value, list):
+        return [_on_one_line(one) for one in value]
     if not isinstance(value, str):
         return value
     return "".join(" " if unicodedata.category(c) in _UNSEEN else c for c in value).strip()
@@ -189,6 +170,6 @@ def _address(to: str) -> str:
 
 
 def _header(text: str) -> str:
-    if any(unicodedata.category(c) in _UNSEEN for c in text):
+    if not text or any(unicodedata.category(c) in _UNSEEN for c in text):
         raise ValueError("a subject is one line of visible text")
     return text

@@ -12,13 +12,15 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from ostiary.mail.letters import Letter
     from ostiary.mail.settings import MailSettings
 
 KEPT_LETTERS = 500
+
+Encoding = Literal["quoted-printable", "8bit"]
 
 
 class Post(Protocol):
@@ -31,8 +33,15 @@ class Post(Protocol):
         ...
 
 
-def as_message(letter: Letter, sender: str) -> EmailMessage:
-    """Return a letter as a message with text and HTML (RFC 5322, RFC 2046)."""
+def as_message(letter: Letter, sender: str, encoding: Encoding = "quoted-printable") -> EmailMessage:
+    """Return a letter as a message with text and HTML (RFC 5322, RFC 2046).
+
+    Args:
+        letter: What it says.
+        sender: From line.
+        encoding: Quoted-printable is seven bits and short lines, which every server on the way passes on as they
+            are (RFC 2045 section 6.7); eight bits can be read by people, too.
+    """
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = letter.to
@@ -40,8 +49,9 @@ def as_message(letter: Letter, sender: str) -> EmailMessage:
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2].strip("> ") or "localhost")
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
-    message.set_content(letter.text)
-    message.add_alternative(letter.html, subtype="html")
+    message.set_content(letter.text, cte=encoding)
+    message.add_alternative(letter.html, subtype="html", cte=encoding)
+    message["Content-Language"] = letter.language  # RFC 3282; last, as setting the content drops what describes it
     return message
 
 
@@ -81,7 +91,7 @@ class FolderPost:
 
     async def deliver(self, letter: Letter) -> None:
         """Write the letter as an `.eml` file."""
-        await asyncio.to_thread(self._write, bytes(as_message(letter, self._sender)))
+        await asyncio.to_thread(self._write, bytes(as_message(letter, self._sender, "8bit")))
 
     def _write(self, message: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,6 +113,7 @@ class KeptLetter:
     text: str
     html: str
     sent_at: datetime
+    language: str = "en"
 
 
 class Mailbox:
@@ -117,8 +128,9 @@ class Mailbox:
     async def deliver(self, letter: Letter) -> None:
         """Keep the letter."""
         kept = KeptLetter(
-            secrets.token_urlsafe(8), letter.to, letter.subject, letter.text, letter.html, datetime.now(UTC)
-        )
+            secrets.token_urlsafe(8), letter.to, letter.subject, letter.text, letter.html, datetime.now(UTC),
+            letter.language,
+        )  # fmt: skip
         self.letters.appendleft(kept)
         if self._announce is not None:
             self._announce(kept)

@@ -117,16 +117,19 @@ class Places:
         """The databases that are in use."""
         return [file for file in (self._places, self._networks) if file is not None]
 
-    def find(self, address: str | None) -> Place | None:
-        """Return where an address is; None where it is private, or nobody knows."""
+    def find(self, address: str | None, language: str = LANGUAGE) -> Place | None:
+        """Return where an address is; None where it is private, or nobody knows.
+
+        Names are in a language as far as the database knows it, else in English.
+        """
         found = parsed(address) if address and self.files else None
         if found is None or not found.is_global:
             return None
         said = self._places.find(found) if self._places else {}
         place = Place(
             country=_at(str, said, "country", "iso_code"),
-            country_name=_at(str, said, "country", "names", LANGUAGE),
-            city=_at(str, said, "city", "names", LANGUAGE),
+            country_name=_named(said, "country", language),
+            city=_named(said, "city", language),
             latitude=_at(float, said, "location", "latitude"),
             longitude=_at(float, said, "location", "longitude"),
             radius_km=_at(int, said, "location", "accuracy_radius"),
@@ -141,9 +144,9 @@ class Places:
             return None
         return ", ".join(part for part in (place.city, place.country_name or place.country) if part) or None
 
-    def describe(self, address: str | None) -> str | None:
+    def describe(self, address: str | None, language: str = LANGUAGE) -> str | None:
         """Return in words where an address is, or None."""
-        return self.words(self.find(address))
+        return self.words(self.find(address, language))
 
     def refuses(self, place: Place | None) -> bool:
         """Return whether the rules on countries keep out who comes from there.
@@ -186,6 +189,11 @@ def stamp_of(path: Path) -> tuple[int, int, int]:
     """Return what changes when a file is replaced: its number, size and time."""
     about = path.stat()
     return about.st_ino, about.st_size, about.st_mtime_ns
+
+
+def _named(record: Any, what: str, language: str) -> str | None:  # noqa: ANN401 - whatever a database says
+    name = _at(str, record, what, "names", language) or _at(str, record, what, "names", LANGUAGE)
+    return name if isinstance(name, str) else None
 
 
 def _at(kind: type, record: Any, *names: str) -> Any:  # noqa: ANN401 - whatever a database says

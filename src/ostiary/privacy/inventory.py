@@ -65,7 +65,7 @@ _DIGEST = Secret("a keyed digest: says nothing to its owner, and a guess could b
 INVENTORY: Final[dict[str, Columns]] = {
     "accounts": _sections(
         "account",
-        "id username full_name email email_proven_at status epoch created_at lapses_at",
+        "id username full_name email email_proven_at status epoch created_at lapses_at language",
         username_key="username",
         username_skeleton="username",
         email_key="email",

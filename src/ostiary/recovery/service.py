@@ -106,8 +106,8 @@ class Recovery:
             bound = _bound(account, account.epoch, await self.passwords.mark(unit, account.id))
             token = await self.tokens.issue(unit, RESET, account.id, bound, RESET_LIFETIME)
         letter = self.letters.compose(
-            "password_reset", account.email, username=account.username, link=f"/auth/reset?token={token}",
-            minutes=int(RESET_LIFETIME.total_seconds() // 60),
+            "password_reset", account.email, language=account.language, username=account.username,
+            link=f"/auth/reset?token={token}", minutes=int(RESET_LIFETIME.total_seconds() // 60),
         )  # fmt: skip
         await self.post.deliver(letter)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Request, Response
+from msgspec import UNSET
 
-from ostiary.accounts import Account, Accounts, TokenSpent, clean_display_text
+from ostiary.accounts import Account, Accounts, ProfileChange, TokenSpent, clean_display_text
 from ostiary.core.errors import Problem
+from ostiary.mail import Letters
 from ostiary.registration.service import Application, Registration
 from ostiary.sessions import CookieHandover
 from ostiary.web.doors import (
@@ -33,6 +35,10 @@ FLASHES = {
     "password-changed": "Your password is changed. Other devices are signed out.",
 }
 """What a page may say on arrival, by a word in its address: no link can put other words there."""
+
+
+AS_ASKED = "as-asked"
+"""In the choice of a language: none is stored. What is missing from a form changes nothing."""
 
 
 @router.get("/register")
@@ -99,22 +105,30 @@ async def confirm(
 
 @router.get("/account")
 async def account_page(
-    request: Request, accounts: Annotated[Accounts, service(Accounts)], caller: PageCaller
+    request: Request,
+    accounts: Annotated[Accounts, service(Accounts)],
+    letters: Annotated[Letters, service(Letters)],
+    caller: PageCaller,
 ) -> Response:
     """Show the account."""
-    return _account(request, await _own(accounts, caller.account_id), Form())
+    return _account(request, await _own(accounts, caller.account_id), letters, Form())
 
 
 @router.post("/account")
 async def save_profile(
-    request: Request, accounts: Annotated[Accounts, service(Accounts)], caller: PageCaller
+    request: Request,
+    accounts: Annotated[Accounts, service(Accounts)],
+    letters: Annotated[Letters, service(Letters)],
+    caller: PageCaller,
 ) -> Response:
     """Save the profile."""
-    filled = await fields(request, "full_name")
+    filled = await fields(request, "full_name", "language")
+    language = {"": UNSET, AS_ASKED: None}.get(filled["language"], filled["language"])
     try:
-        await accounts.rename(caller, caller.account_id or "", clean_display_text(filled["full_name"]))
+        change = ProfileChange(clean_display_text(filled["full_name"]), language)
+        await accounts.change_profile(caller, caller.account_id or "", change)
     except Problem as problem:
-        return _account(request, await _own(accounts, caller.account_id), refused(problem, filled), problem)
+        return _account(request, await _own(accounts, caller.account_id), letters, refused(problem, filled), problem)
     return see_other(f"{PAGE_PREFIX}/account?said=profile-saved")
 
 
@@ -123,6 +137,7 @@ async def change_address(
     request: Request,
     accounts: Annotated[Accounts, service(Accounts)],
     registration: Annotated[Registration, service(Registration)],
+    letters: Annotated[Letters, service(Letters)],
     caller: PageCaller,
 ) -> Response:
     """Begin to change the address."""
@@ -130,7 +145,7 @@ async def change_address(
     try:
         await registration.claim_new_address(caller, filled["email"], filled["current_password"])
     except Problem as problem:
-        return _account(request, await _own(accounts, caller.account_id), refused(problem, filled), problem)
+        return _account(request, await _own(accounts, caller.account_id), letters, refused(problem, filled), problem)
     return see_other(f"{PAGE_PREFIX}/account?said=address-claimed")
 
 
@@ -147,6 +162,12 @@ async def _own(accounts: Accounts, account_id: str | None) -> Account:
     return account
 
 
-def _account(request: Request, account: Account, form: Form, refusal: Problem | None = None) -> Response:
+def _account(
+    request: Request, account: Account, letters: Letters, form: Form, refusal: Problem | None = None
+) -> Response:
     flash = FLASHES.get(request.query_params.get("said", ""))
-    return page(request, "account.html", refusal=refusal, account=account, form=form, flash=flash)
+    languages = [(AS_ASKED, "As my browser asks", None), *((tag, name, tag) for tag, name in letters.choices())]
+    return page(
+        request, "account.html", refusal=refusal, account=account, form=form, flash=flash, languages=languages,
+        language=letters.languages.find(account.language) or AS_ASKED,
+    )  # fmt: skip

@@ -183,19 +183,22 @@ class Registration:
             if claim is None:
                 return
             account = await self.accounts.get(unit, claim.account_id)
-            taken = await self.accounts.is_proven(unit, claim.email_key)
+            holder = await self.accounts.find_holder(unit, claim.email_key)
         if not await self.protection.admit_letter(claim.email_key):
             return
-        if taken:
-            await self.post.deliver(self.letters.compose("address_already_yours", claim.email))
+        if holder is not None:
+            # Somebody else's request caused it: the reader's language, and not that one's.
+            language = self.letters.language_of(holder.language, is_asked=False)
+            await self.post.deliver(self.letters.compose("address_already_yours", claim.email, language=language))
             return
         async with self.database.unit() as unit:
             token = await self.tokens.issue(unit, PURPOSE, account.id, claim.id, self.settings.claim_lifetime)
         kind = "confirm_new_address" if account.email_verified else "confirm_address"
         hours = int(self.settings.claim_lifetime.total_seconds() // 3600)
         letter = self.letters.compose(
-            kind, claim.email, username=account.username, link=f"/auth/confirm?token={token}", hours=hours
-        )
+            kind, claim.email, language=account.language, username=account.username,
+            link=f"/auth/confirm?token={token}", hours=hours,
+        )  # fmt: skip
         await self.post.deliver(letter)
 
     async def _examined(self, caller: Caller, application: Application) -> Checked:

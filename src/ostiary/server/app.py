@@ -71,7 +71,8 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     app = app or routes(with_mailbox=mailbox is not None)
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, Document(house, app),
+        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.letters,
+        Document(house, app),
         *filter(None, [mailbox]),
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)

@@ -54,7 +54,8 @@ class Breadth:
         from ostiary.accounts import describe_agent  # noqa: PLC0415
         from ostiary.server.app import build  # noqa: PLC0415
 
-        # Its patterns take a tenth of a second to read, which no request should wait for.
+        # Their patterns and tables take a tenth of a second to read, which no request should wait for.
+        self._house.letters.warm()
         describe_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
         return build(self._house)
 
@@ -90,5 +91,8 @@ def open_door(house: Ostiary) -> tuple[Gate, Breadth]:
     breadth = Breadth(house)
     admissions = dict.fromkeys(COSTLY, Turnstile(house).admitted)
     watch = Watch(house.traffic, house.blocks, house.guard)
-    gate = Gate(breadth, lanes_of(house), house.settings.web, admissions, watch, house.addresses, house.probe)
+    gate = Gate(
+        breadth, lanes_of(house), house.settings.web, admissions, watch, house.addresses, house.probe,
+        house.letters.languages,
+    )  # fmt: skip
     return gate, breadth

@@ -47,5 +47,6 @@ def _said(letter: KeptLetter) -> dict[str, str]:
         "subject": letter.subject,
         "text": letter.text,
         "html": letter.html,
+        "language": letter.language,
         "sent_at": letter.sent_at.isoformat(),
     }

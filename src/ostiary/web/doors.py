@@ -351,6 +351,7 @@ def page(
     html = edge.renderer.page(template, nonce=visit.nonce, **shown)
     response = Response(html, status, media_type="text/html; charset=utf-8")
     response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce, edge.settings)))
+    response.raw_headers.append((b"content-language", b"en"))  # as the pages say themselves: lang="en"
     if refusal is not None and refusal.retry_after is not None:
         response.headers["retry-after"] = str(refusal.retry_after)
     if cookie is not None and has_form:

@@ -18,6 +18,7 @@ from ostiary.web.visit import App, Message, Receive, Scope, Send, Visit
 
 if TYPE_CHECKING:
     from ostiary.web.lane import Lane
+    from ostiary.web.languages import Languages
     from ostiary.web.probe import Probe
     from ostiary.web.settings import WebSettings
     from ostiary.web.watch import Watch
@@ -51,6 +52,7 @@ class Gate:
         watch: Counts requests and turns blocked addresses away.
         addresses: Finds the client's address; without one, by the settings.
         probe: Answers the keeper's own doctor.
+        languages: What letters are written in.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Gate:
         watch: Watch | None = None,
         addresses: ClientAddress | None = None,
         probe: Probe | None = None,
+        languages: Languages | None = None,
     ) -> None:
         self._app = app
         self._admissions = admissions
@@ -73,6 +76,7 @@ class Gate:
         self._settings = settings
         self._addresses = addresses or ClientAddress(settings.trusted_proxies, settings.forwarding_header)
         self._probe = probe
+        self._languages = languages
         self._common = common_headers(settings)
         self._policy = api_policy(settings)
         self._cors = frozenset(origin.encode() for origin in settings.cors_origins)
@@ -90,6 +94,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         visit = Visit(scope, self._addresses.of(scope))
+        visit.languages = self._languages
         scope["ostiary"] = visit
         sent = self._dressed(visit, send)
         try:

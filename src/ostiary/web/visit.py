@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ostiary.core.caller import Caller
 
 if TYPE_CHECKING:
+    from ostiary.web.languages import Languages
     from ostiary.web.traffic import Traffic
 
 Scope = MutableMapping[str, Any]
@@ -33,13 +34,14 @@ class Visit:
         is_answered: Whether the answer has begun.
         traffic: Counts this request, if it is one to the house itself.
         is_counted: Whether it was counted for an account that it has proven.
+        languages: What letters of this house are written in, if the request is one to the house itself.
         lane_methods: What the fast lane answers at this path; the rest of the house says so in `Allow`.
         nonce: For this answer's Content-Security-Policy.
     """
 
     __slots__ = (
         "_cookies", "_nonce", "address", "answers", "device_id", "doubled", "headers", "identity", "is_answered",
-        "is_counted", "lane_methods", "method", "path", "request_id", "traffic",
+        "is_counted", "lane_methods", "languages", "method", "path", "request_id", "traffic",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, address: str | None) -> None:
@@ -58,6 +60,7 @@ class Visit:
         self.answers: list[tuple[bytes, bytes]] = []
         self.is_answered = self.is_counted = False
         self.traffic: Traffic | None = None
+        self.languages: Languages | None = None
         self.lane_methods: frozenset[str] | set[str] = frozenset()
         self.device_id: str | None = None
         self.identity: Any = None
@@ -107,9 +110,10 @@ class Visit:
     def caller(self, account_id: str | None = None, session_id: str | None = None) -> Caller:
         """Return who asks, for units and the journal."""
         agent = self.headers.get(b"user-agent", b"").replace(b"\0", b"")  # which PostgreSQL cannot store
+        language = self.languages.asked_for(self.headers.get(b"accept-language")) if self.languages else None
         return Caller(
             self.request_id, self.address, agent[:LONGEST_AGENT].decode("latin-1") if agent else None, account_id,
-            session_id, self.device_id,
+            session_id, self.device_id, language,
         )  # fmt: skip
 
 

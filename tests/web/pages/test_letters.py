@@ -4,13 +4,17 @@ import re
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 
-from ostiary.mail.letters import KINDS, Letters, masked
+from ostiary.alerts import KINDS as ALERTS
+from ostiary.mail import KINDS, SHIPPED, Letter, Letters, masked
+from ostiary.mail.checks import exports
 
+LANGUAGES = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir())
 LINK = "https://id.example.org/auth/confirm?token=s3cret&x=1"
-CONTEXT: dict[str, object] = {
+CONTEXT: dict[str, Any] = {
     "username": "mira",
     "link": LINK,
     "hours": 24,
@@ -21,7 +25,7 @@ CONTEXT: dict[str, object] = {
     "until": datetime(2026, 12, 6, 8, 13, tzinfo=UTC),
     "agent": "Firefox on Linux",
     "address": "192.0.2.4",
-    "alert": "spraying_seen",
+    "alert": "no_known_one",
     "alert_id": "AZabc",
     "name": "Blue key",
     "severity": "critical",
@@ -31,33 +35,82 @@ CONTEXT: dict[str, object] = {
     "paragraphs": ["Somebody could read a copy of our database.", "Your password is safe; please change it anyway."],
 }
 
+SHOWN_OTHERWISE = {
+    "link", "disown_link", "new_address", "when", "until", "hours", "minutes", "paragraphs", "severity",
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def letters() -> Letters:
     return Letters("Ostiary", "https://id.example.org/")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_letter_says_the_same_in_text_and_html(letters: Letters, kind: str) -> None:
-    letter = letters.compose(kind, "mira@example.org", **CONTEXT)
+def links(letter: Letter) -> tuple[set[str], set[str]]:
+    """Return where the text leads, and where the HTML does."""
+    in_html = {link.replace("&amp;", "&") for link in re.findall(r'href="([^"]+)"', letter.html)}
+    return set(re.findall(r"https://[^\s,]+", letter.text)), in_html
 
-    assert letter.to == "mira@example.org"
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_letter_says_the_same_in_text_and_html_and_in_every_language(
+    letters: Letters, kind: str, language: str
+) -> None:
+    for form in ("txt", "html"):
+        assert (SHIPPED / language / f"{kind}.{form}").is_file(), f"write {language}/{kind}.{form}"
+    letter = letters.compose(kind, "mira@example.org", language=language, **CONTEXT)
+    english = letters.compose(kind, "mira@example.org", language="en", **CONTEXT)
+
+    assert (letter.to, letter.language) == ("mira@example.org", language)
     assert "Ostiary" in letter.subject
-    links_in_text = set(re.findall(r"https://\S+", letter.text))
-    links_in_html = {link.replace("&amp;", "&") for link in re.findall(r'href="([^"]+)"', letter.html)}
-    assert links_in_text == links_in_html
-    assert all(link.startswith("https://id.example.org") for link in links_in_text)
-    shown_otherwise = {"link", "disown_link", "new_address", "when", "until", "hours", "minutes", "paragraphs"}
-    for fact in KINDS[kind][1] - shown_otherwise:
+    in_text, in_html = links(letter)
+    assert in_text == in_html == links(english)[0]
+    assert all(link.startswith("https://id.example.org") for link in in_text)
+    for fact in KINDS[kind] - SHOWN_OTHERWISE:
         assert str(CONTEXT[fact]) in letter.text
         assert str(CONTEXT[fact]) in letter.html
     assert "{{" not in letter.text + letter.html
     assert "None" not in letter.text + letter.html
+    assert f'<html lang="{language}" dir="ltr">' in letter.html
+    if "when" in KINDS[kind]:
+        assert {"en": "22 November 2026, 08:13 UTC", "de": "22. November 2026, 08:13 UTC"}[language] in letter.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_german_letter_is_german_and_polite(letters: Letters, kind: str) -> None:
+    letter = letters.compose(kind, "mira@example.org", language="de", **CONTEXT)
+    english = letters.compose(kind, "mira@example.org", language="en", **CONTEXT)
+
+    shown = re.sub(r"<style>.*</style>|<[^>]+>", " ", letter.html, flags=re.DOTALL)
+    said = f"{letter.subject}\n{letter.text}\n{shown}"
+    for fact in ("words", "advice"):
+        said = said.replace(str(CONTEXT[fact]), "")
+    for paragraph in CONTEXT["paragraphs"]:
+        said = said.replace(paragraph, "")
+    assert letter.subject != english.subject
+    assert not re.findall(r"\b(the|you|your|and|this|with|from|[Dd]u|[Dd]ein\w*|[Dd]ich|[Dd]ir)\b", said)
+
+
+def test_every_language_has_the_shared_words(letters: Letters) -> None:
+    for language in LANGUAGES:
+        assert exports(letters.templates, language, "words.txt") >= exports(letters.templates, "en", "words.txt")
+
+
+def test_every_alert_is_told_in_german(letters: Letters) -> None:
+    for kind in ALERTS:
+        letter = letters.compose("alert", "mira@example.org", language="de", **CONTEXT | {"alert": kind})
+        assert CONTEXT["words"] not in letter.text, f"write {kind} into de/alert_words.txt"
+        assert CONTEXT["advice"] not in letter.html
+
+
+def test_a_language_without_letters_is_answered_in_the_default(letters: Letters) -> None:
+    assert letters.compose("address_already_yours", "mira@example.org", language="tlh").language == "en"
+    assert letters.compose("address_already_yours", "mira@example.org", language="DE").language == "de"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_letter_missing_a_fact_is_not_written(letters: Letters, kind: str) -> None:
-    for needed in KINDS[kind][1]:
+    for needed in KINDS[kind]:
         with pytest.raises(ValueError, match=needed):
             letters.compose(kind, "mira@example.org", **{k: v for k, v in CONTEXT.items() if k != needed})
 
@@ -128,9 +181,20 @@ def test_facts_cannot_fake_a_paragraph_or_markup(letters: Letters) -> None:
     agent = "Firefox\n\nCall us at once\u202e<b>now</b>"
 
     letter = letters.compose("session_stolen", "mira@example.org", **CONTEXT | {"agent": agent})
+    paragraphs = letters.compose("incident_notice", "mira@example.org", username="mira", paragraphs=[agent]).text
 
     assert "Device:  Firefox  Call us at once <b>now</b>\n" in letter.text
     assert "<b>" not in letter.html
+    assert "Firefox  Call us at once <b>now</b>\n" in paragraphs
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_fact_is_markup(letters: Letters, kind: str, language: str) -> None:
+    planted: dict[str, Any] = {name: "<i>" for name, value in CONTEXT.items() if isinstance(value, str)}
+    planted |= {"link": "/auth/c?<i>", "disown_link": "/auth/d?<i>", "paragraphs": ["<i>"]}
+
+    assert "<i>" not in letters.compose(kind, "mira@example.org", language=language, **CONTEXT | planted).html
 
 
 def test_the_letter_about_a_known_address_confirms_nothing(letters: Letters) -> None:

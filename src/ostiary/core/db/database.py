@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ostiary.core.caller import HOUSE, Caller
+from ostiary.core.caller import Caller, house_now
 from ostiary.core.db.unit import Unit
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ class Database:
         self.clock = clock
         self.flushes: list[Flush] = []
 
-    def unit(self, caller: Caller = HOUSE) -> Unit:
-        """Return a unit of work, to be used as `async with`."""
-        return Unit(self, caller, self.clock.now())
+    def unit(self, caller: Caller | None = None) -> Unit:
+        """Return a unit of work, to be used as `async with`; without a caller it is the house's own."""
+        return Unit(self, caller or house_now(), self.clock.now())
 
     async def find(self, query: Query[Row], **parameters: Any) -> Row | None:  # noqa: ANN401
         """Run one statement as a transaction of its own; return its first row, or None."""

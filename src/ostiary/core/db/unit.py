@@ -120,7 +120,12 @@ class Unit:
         self.notes.append(Note(action, account_id, session_id, details, private or {}))
 
     def later(self, job: str, *, run_at: Millis | None = None, **payload: Any) -> None:  # noqa: ANN401
-        """Queue a job in this transaction; it runs at least once, after the commit."""
+        """Queue a job in this transaction; it runs at least once, after the commit.
+
+        The caller's language goes with it as `language`, for the letters that come of it.
+        """
+        if self.caller.language is not None:
+            payload.setdefault("language", self.caller.language)
         self.errands.append(Errand(job, payload, self.now if run_at is None else run_at))
 
     def signal(self, kind: str, subject: str) -> None:
