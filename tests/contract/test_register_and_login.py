@@ -27,7 +27,7 @@ def assert_signed_in(answer: httpx.Response) -> dict[str, Any]:
     assert isinstance(body["refresh_token"], str)
     assert re.fullmatch(r"[A-Za-z0-9_-]{22}", body["jti"])
     user = body["user"]
-    assert user.keys() == {"id", "username", "email", "email_verified", "full_name", "status", "created_at"}
+    assert user.keys() == {"id", "username", "email", "email_verified", "full_name", "status", "created_at", "language"}
     assert isinstance(user["email_verified"], bool)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", user["created_at"])
     assert answer.headers["content-type"] == "application/json"

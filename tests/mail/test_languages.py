@@ -170,14 +170,14 @@ async def test_a_lock_is_told_in_the_owners_own_language(house: Ostiary, outside
     assert (await newest(house)).subject == "Falsche Passwörter für Ihr Konto bei Ostiary"
 
 
-@pytest.mark.parametrize("language", ["fr", "de-DE", "deutsch", "../de", "x" * 36, 7, ["de"]])
 @on_one_database
-async def test_no_language_that_there_are_no_letters_in(outside: httpx.AsyncClient, language: object) -> None:
+async def test_no_language_that_there_are_no_letters_in(outside: httpx.AsyncClient) -> None:
     held = await register(outside)
 
-    errors = assert_problem(await choose(outside, held, language), 422, "invalid-fields")["errors"]
+    for language in ("fr", "de-DE", "deutsch", "../de", "x" * 36, 7, ["de"]):
+        errors = assert_problem(await choose(outside, held, language), 422, "invalid-fields")["errors"]
+        assert [error["field"] for error in errors] == ["language"]
 
-    assert [error["field"] for error in errors] == ["language"]
     assert (await outside.get(f"{API}/me", headers=bearer(held))).json()["language"] is None
 
 

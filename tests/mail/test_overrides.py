@@ -143,6 +143,11 @@ def test_a_language_of_ones_own_has_dates_of_its_own_and_what_it_lacks_goes_in_a
             HTML.replace("</a>", '</a>\n<img src="//evil.example/x.png">'),
             "en/confirm_address.html, line 2: a letter leads to https://id.example.org only, and not to //evil.example",
         ),
+        (
+            "en/confirm_address.html",
+            HTML.replace("<a ", '<img srcset="{{ public_url }}/a 1x, //e.test/b 2x"><a '),
+            "(R30)",
+        ),
         ("en/confirm_address.html", HTML.replace("<a ", '<a style="background:url(http://e.test)" '), "(R30)"),
         ("en/confirm_address.html", HTML.replace("<a ", "<style>@import 'http://e.test'</style><a "), "(R30)"),
         (

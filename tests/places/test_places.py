@@ -57,6 +57,8 @@ def test_a_place_in_words_is_as_exact_as_it_is_known() -> None:
     known = places()
     assert known.describe(IN_SWEDEN) == "Linköping, Sweden"
     assert known.describe(IN_BHUTAN) == "Bhutan"
+    assert known.describe(IN_SWEDEN, "de") == "Linköping, Schweden"
+    assert known.describe(IN_SWEDEN, "tlh") == "Linköping, Sweden"
     assert known.words(Place(country="XK")) == "XK"
     assert known.words(Place(asn=1)) is None
     assert known.words(None) is None

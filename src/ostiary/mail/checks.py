@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,8 +31,6 @@ _UNMISSED: Final = frozenset({"username"})
 _OF_LANGUAGES: Final = frozenset(path.name for path in SHIPPED.glob("*/*"))
 _OF_ALL: Final = frozenset(path.name for path in SHIPPED.iterdir() if path.is_file())
 _WEB_LINK: Final = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
-_FOLLOWED: Final = frozenset({"action", "background", "cite", "data", "formaction", "href", "poster", "src", "srcset"})
-_LOADED: Final = re.compile(r"\burl\s*\(|@import", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +147,8 @@ def _misplaced(name: str, included: set[str]) -> Iterator[Finding]:
     if name in _OF_LANGUAGES:
         yield Finding(name, None, f"it belongs into the folder of its language, such as en/{name}")
     elif name not in _OF_ALL | included:
+        import difflib  # noqa: PLC0415 - only for who made a slip
+
         meant = difflib.get_close_matches(in_language or name, _OF_LANGUAGES | _OF_ALL, 1)
         hint = f"; did you mean {meant[0]}?" if meant else ""
         yield Finding(name, None, f"no letter has a template of this name, and none of yours includes it{hint}")
@@ -214,11 +212,10 @@ class _Rendering:
         return self._letters.compose(kind, READER, language=tag, **facts)
 
     def _strays(self, tag: str, kind: str, letter: Letter) -> Iterator[Finding]:
-        reader = _Links()
-        reader.feed(letter.html)
-        reader.close()
+        from ostiary.mail.leads import leads_of  # noqa: PLC0415 - a reader of HTML, only for who has templates
+
         home = self._letters.home
-        for form, links in (("txt", _WEB_LINK.findall(letter.text)), ("html", reader.found)):
+        for form, links in (("txt", _WEB_LINK.findall(letter.text)), ("html", leads_of(letter.html))):
             for link in links:
                 if link != home and not link.startswith((f"{home}/", "mailto:")):
                     file, line = self._source_of(link) or (f"{tag}/{kind}.{form}", None)
@@ -269,27 +266,6 @@ def _located(templates: Templates, letter: str, failure: Exception) -> Finding:
                 whose = "" if root != SHIPPED else " (a shipped template, which uses yours)"
                 return Finding(Path(frame.filename).relative_to(root).as_posix(), frame.lineno, words + whose)
     return Finding(letter, None, words)
-
-
-class _Links(HTMLParser):
-    """Collects what a mail program could follow or load."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Look at an element's attributes."""
-        for name, value in attrs:
-            if value and (name in _FOLLOWED or name.endswith(":href")) and not value.startswith("#"):
-                self.found.append(value.strip())
-            elif value and (_LOADED.search(value) or (tag == "meta" and name == "http-equiv")):
-                self.found.append(value)
-
-    def handle_data(self, data: str) -> None:
-        """Look at a style sheet; in running text such words do nothing."""
-        if self.cdata_elem == "style" and (loaded := _LOADED.search(data)):
-            self.found.append(data[loaded.start() : loaded.start() + 80].partition("\n")[0])
 
 
 def _missing(letters: Letters) -> Iterator[Finding]:

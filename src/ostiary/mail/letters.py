@@ -124,7 +124,7 @@ class Letters:
 
     def _written(self, tag: str, kind: str) -> str:
         """Return the language itself if this kind exists in it, else one in which it does."""
-        return next(one for one in (tag, self.languages.default, LAST_RESORT) if self.templates.has(one, kind))
+        return next((one for one in (tag, self.languages.default) if self.templates.has(one, kind)), LAST_RESORT)
 
     def _own(self, link: object) -> str:
         """Return the link in full, if it leads to this deployment; never say it in a refusal (it holds a secret)."""

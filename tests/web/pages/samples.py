@@ -43,6 +43,7 @@ class Letter:
     subject: str
     sent_at: datetime
     text: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ SESSIONS = [
         "s3", "Chrome on Windows", None, "198.51.100.7", THEN - timedelta(days=3), THEN - timedelta(days=2), bound=True
     ),
 ]
+LANGUAGES = {
+    "languages": [("as-asked", "As my browser asks", None), ("de", "Deutsch", "de"), ("en", "English", "en")],
+    "language": "de",
+}
 EASY_CHALLENGE = {
     "parameters": {
         "algorithm": "PBKDF2/SHA-256",
@@ -156,14 +161,15 @@ def samples() -> list[Sample]:
         ("confirm", "confirm.html", {"token": "t0k", "claim": MIRA}),
         ("confirm-too-late", "confirm.html", {"token": "t0k", "claim": None}),
         ("confirmed", "confirmed.html", {"account": MIRA}),
-        ("account", "account.html", {"account": MIRA, "flash": "Your profile is saved."}),
-        ("account-unconfirmed", "account.html", {"account": NEW}),
+        ("account", "account.html", {"account": MIRA, "flash": "Your profile is saved."} | LANGUAGES),
+        ("account-unconfirmed", "account.html", {"account": NEW} | LANGUAGES),
         (
             "account-refused",
             "account.html",
             {
                 "account": MIRA,
                 "form": Form({"email": "m@example.net"}, {"current_password": ["The password is not right."]}),
+                **LANGUAGES,
             },
         ),
         ("sessions", "sessions.html", {"account": MIRA, "sessions": SESSIONS}),

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
-from tests.web.pages.samples import CSRF, MIRA, NONCE, SESSIONS, Sample, samples
+from tests.web.pages.samples import CSRF, LANGUAGES, MIRA, NONCE, SESSIONS, Sample, samples
 
 from ostiary.web.render import STATIC, Form, Renderer, instant, linked, utc_words
 
@@ -102,7 +102,7 @@ def test_what_a_person_typed_comes_back_escaped_and_kept(renderer: Renderer) -> 
 def test_what_others_chose_is_escaped_on_the_pages_of_the_house(renderer: Renderer) -> None:
     account = replace(MIRA, full_name=HOSTILE, email=HOSTILE)
     session = replace(SESSIONS[0], agent=HOSTILE, place=HOSTILE, address=HOSTILE, id=HOSTILE)
-    shared = {"csrf_token": CSRF, "account": account, "flash": HOSTILE}
+    shared = {"csrf_token": CSRF, "account": account, "flash": HOSTILE} | LANGUAGES
 
     assert "<img" not in renderer.page("account.html", nonce=NONCE, **shared)
     assert "<img" not in renderer.page("sessions.html", nonce=NONCE, sessions=[session], **shared)
