@@ -24,7 +24,7 @@ def test_a_development_server_shows_letters_in_the_terminal_and_as_json(house: S
     _register(house.url, name)
     letter = letter_to(house, name, "Confirm")
 
-    assert letter.keys() == {"id", "to", "subject", "text", "html", "sent_at"}
+    assert letter.keys() == {"id", "to", "subject", "text", "html", "language", "sent_at"}
     assert letter in letters(house)
     assert f"Letter to {address_of(name)}: {letter['subject']}" in house.output
     assert link_in(letter) in house.output

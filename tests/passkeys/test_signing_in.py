@@ -115,7 +115,7 @@ async def test_signing_out_takes_what_a_passkey_was_asked_with(house: Ostiary, o
 
     answer = await outside.post(f"{API}/logout", headers=bearing)
 
-    assert any(line.startswith(f"{COOKIE}=; Path=/; Max-Age=0") for line in answer.headers.get_list("set-cookie"))
+    assert any(line.startswith(f"{COOKIE}=; Max-Age=0; Path=/") for line in answer.headers.get_list("set-cookie"))
 
 
 class TestAnAnswerIsNotBelieved:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -146,6 +147,13 @@ async def becomes(status: int, ask: Callable[[], Awaitable[Reply]], *, within: f
         while (reply := await ask()).status != status:
             before.append(reply)
     return before
+
+
+async def heard(ask: Callable[[], Awaitable[Reply]]) -> Reply:
+    """Ask again for as long as the answer is to come back later, as programs do of a busy server."""
+    while (reply := await ask()).status == 503:  # noqa: ASYNC110 - what is waited for happens elsewhere
+        await asyncio.sleep(random.uniform(0.5, 1.5))
+    return reply
 
 
 class Switchboard:

@@ -510,7 +510,7 @@ class TestWhenItEnds:
 
         answer = await device.browser.post(f"{API}/logout")
 
-        assert set_cookies(answer).keys() == {ACCESS, REFRESH, PAGE, CSRF, device.bound}
+        assert set_cookies(answer).keys() == {ACCESS, REFRESH, PAGE, CSRF, "__Host-passkey", device.bound}
         assert device.browser.cookies.keys() == {DEVICE}
         device.browser.cookies = copy.cookies
         assert_problem(await device.renew(), 401, "device-proof-refused")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table, Text
 
 from ostiary.core.tables import metadata
 
@@ -19,9 +19,9 @@ passkeys = Table(
     # The form in which the make was proven when it was added; `none` is the authenticator's own word.
     Column("attestation", Text, nullable=False),
     Column("transports", Text, nullable=False),
-    Column("backup_eligible", Boolean, nullable=False),
-    Column("backed_up", Boolean, nullable=False),
-    Column("user_verified", Boolean, nullable=False),
+    Column("backup_eligible", Integer, nullable=False),
+    Column("backed_up", Integer, nullable=False),
+    Column("user_verified", Integer, nullable=False),
     Column("name", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),
