@@ -10,6 +10,7 @@ from tests.races.peers import Peers
 from tests.races.wire import Switchboard
 
 SECONDS = 6.0
+MOST_WINDOWS = 4
 LINES_EACH = 6
 
 
@@ -18,15 +19,18 @@ async def test_a_busy_town_meets_no_fault_and_both_processes_get_on(
 ) -> None:
     town = Town(peers, name)
     town.wake(await switchboard.lines(peers.ports, LINES_EACH))
-    await asyncio.sleep(SECONDS)
+    ledger = town.ledger
+    for _ in range(MOST_WINDOWS):  # a busy machine lets one of them wait for seconds; one that starves never gets on
+        await asyncio.sleep(SECONDS)
+        slow, quick = sorted(ledger.lives[port] for port in peers.ports)
+        if slow > quick / 3:
+            break
     await town.rest()
 
-    ledger = town.ledger
     assert ledger.odd == []
     assert ledger.refusals == {}
     assert ledger.unanswered == 0
     assert set(ledger.answers) == {200, 201, 401}  # 401: who-am-I after signing out
-    slow, quick = sorted(ledger.lives[port] for port in peers.ports)
     assert slow > quick / 3, f"one process starves: {ledger.lives}"
     assert ledger.proven
     await assert_kept(peers, ledger)
