@@ -121,20 +121,17 @@ async def test_the_hot_path_counts_without_a_driver_call(
     open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house: Ostiary = await open_house(protection=FEW, work=False)  # a queue at work would ask, too
-    async with client_of(house) as outside:
-        await _counted_in_memory(house, outside, monkeypatch)
-
-
-async def _counted_in_memory(house: Ostiary, outside: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    mira = await register(outside)
-    await outside.get(f"{API}/me", headers=bearer(mira))
 
     def none(*_: object) -> None:
         pytest.fail("a counted request asked the driver")
 
-    monkeypatch.setattr(type(house.database.driver), "transaction", none)
-    monkeypatch.setattr(type(house.database), "all", none)
-    assert (await outside.get(f"{API}/me", headers=bearer(mira))).status_code == 200
+    async with client_of(house) as outside:
+        mira = await register(outside)
+        await outside.get(f"{API}/me", headers=bearer(mira))
+        with monkeypatch.context() as watched:
+            watched.setattr(type(house.database.driver), "transaction", none)
+            watched.setattr(type(house.database), "all", none)
+            assert (await outside.get(f"{API}/me", headers=bearer(mira))).status_code == 200
 
 
 async def test_an_office_behind_one_address_can_work(outside: httpx.AsyncClient) -> None:
