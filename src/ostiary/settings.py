@@ -19,6 +19,7 @@ from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
 from ostiary.csp_reports.settings import CspReportSettings
 from ostiary.keys.settings import KeySettings
+from ostiary.login.settings import LoginSettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passkeys.settings import PasskeySettings
 from ostiary.passwords.policy import PasswordSettings
@@ -62,6 +63,9 @@ class Settings(BaseModel):
     accounts: AccountSettings = Field(default_factory=AccountSettings, description="Names and addresses.")
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
     passkeys: PasskeySettings = Field(default_factory=PasskeySettings, description="How many an account can have.")
+    login: LoginSettings = Field(
+        default_factory=LoginSettings, description="Second factors, and browsers that need not show one."
+    )
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")
     risk: RiskSettings = Field(default_factory=RiskSettings, description="How sign-ins are judged, and what follows.")

@@ -31,7 +31,7 @@ from ostiary.core.signals import Push, Signals
 from ostiary.csp_reports import CspReports
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
-from ostiary.login import Login
+from ostiary.login import Entrance, Login, RememberedBrowsers, SecondFactors, SecondStep, StepUp, Tickets
 from ostiary.mail import Letters, Post, post_for
 from ostiary.migrations import migrate
 from ostiary.passkeys import Passkeys, site_of
@@ -168,9 +168,22 @@ class Ostiary:
             self.database, self.accounts, self.alerts, self.macs, self.passwords.has_one,
             site_of(settings.web.public_url, settings.web.product_name), settings.passkeys,
         )  # fmt: skip
+        self.factors = SecondFactors(self.database, self.passkeys)
+        self.browsers = RememberedBrowsers(self.database, settings.login)
+        tickets = Tickets(self.onetime, self.accounts, self.passwords)
+        entrance = Entrance(
+            self.database, self.passwords, self.sessions, self.protection, self.risk, self.alerts, self.factors,
+            self.browsers, tickets,
+        )  # fmt: skip
         self.login = Login(
-            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.attacks,
-            self.risk, self.alerts,
+            self.database, self.accounts, self.passwords, self.passkeys, self.protection, self.attacks, self.alerts,
+            self.factors, entrance,
+        )  # fmt: skip
+        self.second_step = SecondStep(
+            self.database, self.passkeys, self.protection, self.factors, tickets, entrance
+        )  # fmt: skip
+        self.step_up = StepUp(
+            self.database, self.accounts, self.passwords, self.passkeys, self.protection, self.factors, entrance
         )  # fmt: skip
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
@@ -178,7 +191,7 @@ class Ostiary:
         )  # fmt: skip
         self.registration.serve(self.outbox)
         self.recovery = Recovery(
-            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.risk,
+            self.database, self.accounts, self.passwords, self.factors, self.sessions, self.protection, self.risk,
             self.alerts, self.onetime, self.letters, self.post, self.outbox,
         )  # fmt: skip
         self.recovery.serve()
@@ -190,7 +203,7 @@ class Ostiary:
             self.database,
             (
                 self.accounts, self.passwords, self.passkeys, self.protection, self.risk, self.alerts, self.incident,
-                self.onetime,
+                self.onetime, self.browsers,
             ),
             self.sessions, self.outbox, self.audit, self.places,
         )  # fmt: skip
@@ -323,6 +336,7 @@ class Ostiary:
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
         every(timedelta(minutes=10), "passkey challenges", self.passkeys.prune)
+        every(timedelta(hours=6), "remembered browsers", self.browsers.prune)
         every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)

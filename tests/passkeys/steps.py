@@ -68,3 +68,15 @@ async def sign_in(client: httpx.AsyncClient, authenticator: Authenticator, **cha
     """Sign in, and return how it is answered."""
     options, cookie = await ask(client)
     return await show(client, authenticator.show(options, **changed), cookie)
+
+
+async def stronger(
+    client: httpx.AsyncClient, bearing: dict[str, str], authenticator: Authenticator, **changed: Any  # noqa: ANN401
+) -> dict[str, str]:
+    """Step a session up by a passkey, and return the header that says so."""
+    answer = await client.post(f"{API}/step-up/passkey/begin", headers=bearing)
+    assert answer.status_code == 200, answer.text
+    body = {"credential": authenticator.show(answer.json()["publicKey"], **changed)}
+    answer = await client.post(f"{API}/step-up/passkey/finish", json=body, headers=bearing)
+    assert answer.status_code == 200, answer.text
+    return bearer(answer.json())

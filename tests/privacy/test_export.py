@@ -16,6 +16,7 @@ from tests.attacks.raw import contents
 from tests.contract.browser import Browser
 from tests.contract.test_register_and_login import assert_problem
 from tests.house import API, PASSWORD, bearer, journalled, letter_to, login, register, token_in
+from tests.login.steps import remembering
 from tests.passkeys.steps import add
 from tests.privacy.steps import export
 from tests.recovery.steps import ADDRESS, CALLER, letters, lock, settled, unlock_token
@@ -57,7 +58,8 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     other = await register(client, "jonas")
     await house.privacy.erase_for(KEEPER, other["user"]["id"])
     held = await login(client)
-    await add(client, bearer(held))
+    authenticator = await add(client, bearer(held))
+    held = await remembering(client, authenticator)
     secrets += [unlocking, held["access_token"], held["refresh_token"]]
     return held, secrets
 
@@ -217,7 +219,7 @@ async def test_pages_ask_for_another_sign_in_when_it_is_long_ago(
     answer = await browser.get("/auth/account/erase")
 
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/auth/sign-in?next=/auth/account/erase&reason=once-more"
+    assert answer.headers["location"] == "/auth/step-up?next=/auth/account/erase"
 
 
 class _Entry(msgspec.Struct, frozen=True):

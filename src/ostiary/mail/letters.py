@@ -47,6 +47,10 @@ KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         "We refused a passkey of your account at {product}",
         frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
     ),
+    "second_factor_refused": (
+        "Wrong second factors for your account at {product}",
+        frozenset({"username", "agent", "address", "when", "disown_link"}),
+    ),
     "account_locked": ("Wrong passwords for your account at {product}", frozenset({"username", "when", "link"})),
     "sign_in_refused": (
         "We refused a sign-in to your account at {product}",

@@ -7,6 +7,7 @@ import ostiary.audit.models
 import ostiary.csp_reports.models
 import ostiary.incident.models
 import ostiary.keys.models
+import ostiary.login.models
 import ostiary.passkeys.models
 import ostiary.passwords.models
 import ostiary.protection.models

@@ -72,12 +72,12 @@ class NewCredentialBody(FromBrowser):
 
 
 class AssertionResponseBody(FromBrowser):
-    """AuthenticatorAssertionResponseJSON; without a user handle nobody can be named."""
+    """AuthenticatorAssertionResponseJSON; without a user handle nobody can be named who has not said who they are."""
 
     clientDataJSON: Annotated[str, _encoded(LONGEST_CLIENT_DATA)]  # noqa: N815
     authenticatorData: Annotated[str, _encoded(LONGEST_AUTHENTICATOR_DATA)]  # noqa: N815
     signature: Annotated[str, _encoded(LONGEST_SIGNATURE)]
-    userHandle: Annotated[str, _encoded(LONGEST_HANDLE)]  # noqa: N815
+    userHandle: Annotated[str, _encoded(LONGEST_HANDLE)] = ""  # noqa: N815
 
 
 class AssertionBody(FromBrowser):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,28 +14,10 @@ from ostiary.core.clock import Millis, iso, millis
 from ostiary.core.db import Duplicate
 from ostiary.core.secrets import b64, new_id
 from ostiary.passkeys import queries
-from ostiary.passkeys.ceremony import (
-    ALGORITHMS,
-    CREATE,
-    GET,
-    Assertion,
-    Made,
-    Registration,
-    Shown,
-    Site,
-    Unconvincing,
-    challenge_in,
-    verify_assertion,
-    verify_registration,
-)
-from ostiary.passkeys.challenges import LIFETIME, REGISTRATION, SIGN_IN, Challenges, Issued
-from ostiary.passkeys.errors import (
-    LastWayIn,
-    NoSuchPasskey,
-    PasskeyNotAccepted,
-    PasskeyRefused,
-    TooManyPasskeys,
-)
+from ostiary.passkeys.ceremony import ALGORITHMS, CREATE, Made, Registration, Site, Unconvincing, verify_registration
+from ostiary.passkeys.challenges import LIFETIME, REGISTRATION, Challenges, Issued
+from ostiary.passkeys.errors import LastWayIn, NoSuchPasskey, PasskeyNotAccepted, TooManyPasskeys
+from ostiary.passkeys.proving import PasskeyProofs, descriptor
 from ostiary.passkeys.queries import Passkey
 from ostiary.web.reception import AddressNotProven
 
@@ -56,40 +37,16 @@ TRANSPORTS = frozenset({"usb", "nfc", "ble", "smart-card", "hybrid", "internal"}
 HasPassword = Callable[["Unit", str], Awaitable[bool]]
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Evidence that a passkey opened an account, to be confirmed in the unit that acts on it (D13).
-
-    Attributes:
-        epoch: The account's, when its key was read: whatever ended everything since ends this, too.
-        sign_count: What the authenticator has shown.
-        methods: RFC 8176: whether the key can leave its hardware, that somebody was there, and that both the device
-            and what it asks for were shown.
-    """
-
-    account_id: str
-    passkey_id: str
-    epoch: int
-    sign_count: int
-    is_backed_up: bool
-    methods: tuple[str, ...]
-    challenge: Issued
-
-
-class Passkeys:
+class Passkeys(PasskeyProofs):
     """Keeps a public key for each authenticator; never a secret."""
 
     def __init__(
         self, database: Database, accounts: Accounts, alerts: Alerts, macs: Macs, has_password: HasPassword,
         site: Site, settings: PasskeySettings,
     ) -> None:  # fmt: skip
-        self._database = database
-        self._accounts = accounts
-        self._alerts = alerts
+        super().__init__(database, accounts, alerts, Challenges(macs, database.clock), site)
         self._has_password = has_password
         self._settings = settings
-        self.site = site
-        self.challenges = Challenges(macs, database.clock)
 
     # --- Adding
 
@@ -114,7 +71,7 @@ class Passkeys:
             "pubKeyCredParams": [{"type": "public-key", "alg": algorithm} for algorithm in ALGORITHMS],
             "timeout": millis(LIFETIME),
             # Else the same authenticator would make a second one, and its owner wonder which is which.
-            "excludeCredentials": [_descriptor(passkey) for passkey in held],
+            "excludeCredentials": [descriptor(passkey) for passkey in held],
             "authenticatorSelection": {
                 "residentKey": "required", "requireResidentKey": True, "userVerification": "required",
             },
@@ -137,15 +94,15 @@ class Passkeys:
         """
         name = clean_display_text(name, LONGEST_NAME, field="name") or describe_agent(caller.agent or "")
         try:
-            challenge = self._issued(answer.client_data, CREATE, REGISTRATION, caller.session_id or "")
+            challenge = self.issued(answer.client_data, CREATE, REGISTRATION, caller.session_id or "")
             made = await asyncio.to_thread(verify_registration, answer, self.site)
         except Unconvincing as doubt:
-            await self._refuse(caller, caller.account_id, doubt.reason, PasskeyNotAccepted())
+            await self.refuse(caller, caller.account_id, doubt.reason, PasskeyNotAccepted())
         async with self._database.unit(caller) as unit:
             account = await self._able(unit, caller.account_id or "")
             passkey = _passkey(unit.now, account.id, made, answer.transports, name)
             await self._add(unit, challenge, passkey)
-            self._tell(unit, "passkey_added", passkey)
+            self.tell(unit, "passkey_added", passkey)
         return passkey
 
     async def _add(self, unit: Unit, challenge: Issued, passkey: Passkey) -> None:
@@ -175,102 +132,6 @@ class Passkeys:
     async def _handle(self, unit: Unit, account_id: str) -> bytes:
         await unit.run(queries.NAME_OWNER, account_id=account_id, handle=secrets.token_bytes(HANDLE_BYTES))
         return (await unit.get(queries.HANDLE, account_id=account_id)).handle
-
-    # --- Signing in
-
-    def begin_sign_in(self, browser: str) -> dict[str, Any]:
-        """Return what a browser needs to sign somebody in, whoever it is (PublicKeyCredentialRequestOptionsJSON).
-
-        Args:
-            browser: Its id, from its cookie.
-        """
-        return {
-            "challenge": b64(self.challenges.issue(SIGN_IN, browser)),
-            "timeout": millis(LIFETIME),
-            "rpId": self.site.rp_id,
-            # Empty for everybody: a list would tell who has an account, and with which authenticators (R7).
-            "allowCredentials": [],
-            "userVerification": "required",
-        }
-
-    async def owner_of(self, unit: Unit, credential_id: bytes) -> str | None:
-        """Return whose a credential is, by its own word; proves nothing."""
-        found = await unit.find(queries.BY_CREDENTIAL, credential_id=credential_id)
-        return found.account_id if found else None
-
-    async def prove(self, caller: Caller, answer: Assertion, browser: str | None) -> Proof:
-        """Return evidence that a passkey opens an account (WebAuthn Level 3 section 7.2).
-
-        Args:
-            caller: Who asks.
-            answer: What the authenticator said.
-            browser: The id in the browser's cookie: only the browser that asked for a challenge can answer it.
-
-        Raises:
-            PasskeyRefused: The answer fails a step.
-        """
-        async with self._database.unit(caller) as unit:
-            stored = await unit.find(queries.BY_CREDENTIAL, credential_id=answer.credential_id)
-            owner_id = stored.account_id if stored else ""
-            account = await self._accounts.find(unit, owner_id)
-            handle = await unit.find(queries.HANDLE, account_id=owner_id)
-        try:
-            challenge, shown = await self._weigh(answer, browser, stored, handle.handle if handle else b"")
-        except Unconvincing as doubt:
-            await self._refuse(
-                caller, stored.account_id if stored else None, doubt.reason,
-                PasskeyRefused(is_unknown=doubt.reason == "unknown"),
-            )  # fmt: skip
-        assert stored is not None
-        assert account is not None
-        # Without attestation nobody knows; what can be synchronised is surely not held by hardware alone.
-        held = "swk" if stored.backup_eligible else "hwk"
-        return Proof(
-            account.id, stored.id, account.epoch, shown.sign_count, shown.is_backed_up, (held, "user", "mfa"), challenge
-        )
-
-    async def _weigh(
-        self, answer: Assertion, browser: str | None, stored: Passkey | None, handle: bytes
-    ) -> tuple[Issued, Shown]:
-        """Return the challenge that was answered, and what the answer says; the signature is verified off the loop.
-
-        Raises:
-            Unconvincing: A step fails.
-        """
-        challenge = self._issued(answer.client_data, GET, SIGN_IN, browser or "")
-        if stored is None:
-            raise Unconvincing("unknown")
-        if not handle or not secrets.compare_digest(handle, answer.user_handle):
-            raise Unconvincing("user-handle")
-        shown = await asyncio.to_thread(verify_assertion, answer, stored.public_key, self.site)
-        if shown.is_backup_eligible != bool(stored.backup_eligible):
-            raise Unconvincing("backup-eligibility")
-        return challenge, shown
-
-    async def confirm(self, unit: Unit, proof: Proof) -> bool:
-        """Return whether a proof still stands in this unit, and use its challenge up.
-
-        A count that does not go up says that there are two of an authenticator (section 6.1.1): that is refused,
-        and told. It is no error of the unit, so that what is told is queued with it.
-        """
-        if not await self.challenges.spend(unit, proof.challenge):
-            unit.note("passkey.refused", proof.account_id, reason="spent")
-            return False
-        if await unit.run(
-            queries.CONFIRM, passkey_id=proof.passkey_id, shown=proof.sign_count, shown_too=proof.sign_count,
-            becomes=proof.sign_count, now_backed_up=proof.is_backed_up, now=unit.now,
-        ):  # fmt: skip
-            return True
-        stored = await unit.find(queries.OWN, passkey_id=proof.passkey_id, account_id=proof.account_id)
-        if stored is None:  # removed in the meantime
-            unit.note("passkey.refused", proof.account_id, reason="removed")
-            return False
-        unit.note(
-            "passkey.copied", proof.account_id, passkey=stored.id, shown=proof.sign_count, stored=stored.sign_count
-        )
-        self._tell(unit, "passkey_copied", stored)
-        await self._alerts.raise_(unit, "passkey_copied", account_id=proof.account_id)
-        return False
 
     # --- Keeping
 
@@ -328,7 +189,7 @@ class Passkeys:
                 raise LastWayIn
             await unit.run(queries.REMOVE, passkey_id=passkey_id, of_account=account_id)
             unit.note("passkey.removed", account_id, passkey=passkey_id, private={"name": passkey.name})
-            self._tell(unit, "passkey_removed", passkey)
+            self.tell(unit, "passkey_removed", passkey)
 
     async def forget_all(self, unit: Unit, account_id: str) -> None:
         """Remove every passkey of an account, and the name by which authenticators knew it (decision 33)."""
@@ -343,25 +204,8 @@ class Passkeys:
 
     # --- Between
 
-    def _issued(self, client_data: bytes, kind: str, purpose: str, bound_to: str) -> Issued:
-        issued = self.challenges.read(purpose, challenge_in(client_data, kind, self.site), bound_to)
-        if issued is None:
-            raise Unconvincing("challenge")
-        return issued
-
     async def _count(self, unit: Unit, account_id: str) -> int:
         return (await unit.get(queries.COUNT, account_id=account_id)).number
-
-    async def _refuse(self, caller: Caller, account_id: str | None, reason: str, problem: Exception) -> NoReturn:
-        async with self._database.unit(caller) as unit:
-            unit.note("passkey.refused", account_id, reason=reason)
-            raise problem
-
-    def _tell(self, unit: Unit, kind: str, passkey: Passkey) -> None:
-        unit.later(
-            "letter", kind=kind, account_id=passkey.account_id, when=unit.now, agent=unit.caller.agent or "",
-            address=unit.caller.address or "unknown", name=passkey.name,
-        )  # fmt: skip
 
 
 def _passkey(now: Millis, account_id: str, made: Made, transports: tuple[str, ...], name: str) -> Passkey:
@@ -372,7 +216,3 @@ def _passkey(now: Millis, account_id: str, made: Made, transports: tuple[str, ..
         backup_eligible=made.is_backup_eligible, backed_up=made.is_backed_up, user_verified=True, name=name,
         created_at=now, last_used_at=None,
     )  # fmt: skip
-
-
-def _descriptor(passkey: Passkey) -> dict[str, Any]:
-    return {"type": "public-key", "id": b64(passkey.credential_id), "transports": passkey.transports.split()}

@@ -11,7 +11,7 @@ from ostiary.core.limits import Limit
 if TYPE_CHECKING:
     from ostiary.protection.settings import ProtectionSettings
 
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 FOR_GOOD = timedelta(days=3650)
 """Until it is forgotten by an act of the owner."""
 
@@ -32,6 +32,8 @@ class Limits:
     resets: Limit
     letters: Limit
     passkeys: Limit
+    factors: Limit
+    factors_daily: Limit
     rechecks: Limit
     exports: Limit
     weighings: Limit
@@ -61,8 +63,12 @@ class Limits:
             resets=Limit("reset.address", settings.resets_per_hour, HOUR),
             letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
             passkeys=Limit("passkey.address", settings.passkey_failures_per_minute, MINUTE),
+            factors=Limit(
+                "second_factor.account", settings.second_factor_failures, timedelta(minutes=10), per="account"
+            ),
+            factors_daily=Limit("second_factor.day", settings.second_factor_failures_per_day, DAY, per="account"),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
-            exports=Limit("export.account", settings.exports_per_day, timedelta(days=1), per="account"),
+            exports=Limit("export.account", settings.exports_per_day, DAY, per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),
             reports=Limit("csp.address", settings.csp_reports_per_minute, MINUTE),
             all_reports=Limit("csp.all", settings.csp_reports_per_minute_in_all, MINUTE, per="everybody"),

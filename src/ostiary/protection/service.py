@@ -22,6 +22,7 @@ from ostiary.protection.attempt import Attempt
 from ostiary.protection.challenges import Challenges
 from ostiary.protection.devices import KnownDevices
 from ostiary.protection.errors import AddressBlocked, Locked, ProofOfWorkNeeded
+from ostiary.protection.guesses import Guesses
 from ostiary.protection.limits import Limits
 from ostiary.web.address import counted
 
@@ -49,6 +50,7 @@ class Protection(KnownDevices):
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
         # What must outlive a restart of Valkey or of this process counts in the database, wherever the rest does.
         self._durable = limiter if isinstance(limiter, DatabaseLimiter) else DatabaseLimiter(database)
+        self.guesses = Guesses(database, self._durable, macs, self.limits)
 
     # --- Signing in
 

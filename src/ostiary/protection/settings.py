@@ -85,6 +85,10 @@ class ProtectionSettings(BaseModel):
     passkey_failures_per_minute: int = Field(
         10, ge=1, description="Passkeys refused to one address, or to one known browser, in a minute."
     )
+    second_factor_failures: int = Field(
+        5, ge=1, le=20, description="Wrong second factors for one account in ten minutes, or from one known browser."
+    )
+    second_factor_failures_per_day: int = Field(20, ge=1, le=100, description="The same in a day.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
     exports_per_day: int = Field(5, ge=1, description="Exports of everything about one account in a day.")
     challenge: ChallengeSettings = Field(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ostiary.accounts import DISOWN, UNLOCK, TokenSpent, find_address_key, mailbox_mark, name_key
+from ostiary.accounts import DISOWN, DISOWN_LIFETIME, UNLOCK, TokenSpent, find_address_key, mailbox_mark, name_key
+from ostiary.core.clock import millis
 from ostiary.core.secrets import b64, new_id, plain_digest
 from ostiary.recovery.errors import NotClosed
 
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
     from ostiary.accounts import Account, Accounts, Address
     from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
+    from ostiary.core.clock import Millis
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
     from ostiary.core.onetime import OneTimeTokens, Spent
     from ostiary.mail import Letters, Post
-    from ostiary.passkeys import Passkeys
     from ostiary.passwords import Passwords
     from ostiary.protection import Protection
     from ostiary.risk import Risk
@@ -29,6 +30,18 @@ RESET_LIFETIME = timedelta(minutes=15)
 REQUEST, RESET_LETTER = "reset_request", "reset_letter"
 
 
+class Factors(Protocol):
+    """Knows what an account can show besides its password; the front desk keeps the real one."""
+
+    async def is_protected(self, unit: Unit, account_id: str, since: Millis) -> bool:
+        """Return whether an account has had a second factor since a moment, or longer."""
+        ...
+
+    async def forget_all(self, unit: Unit, account_id: str) -> None:
+        """Remove all of it."""
+        ...
+
+
 class Disowned(NamedTuple):
     """What a link that says "this wasn't me" is about.
 
@@ -36,10 +49,19 @@ class Disowned(NamedTuple):
         is_own: The letter went to the address that is the account's now. If
             not, the address was changed since, and whoever changed it would
             read a letter for a new password.
+        is_protected: The account has a second factor for longer than such
+            letters live. It goes with everything else, so that whoever reads
+            the mailbox would come in without it.
     """
 
     account: Account
     is_own: bool
+    is_protected: bool
+
+    @property
+    def comes_back_by_letter(self) -> bool:
+        """Whether a letter for a new password is enough to come back."""
+        return self.is_own and not self.is_protected
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +74,7 @@ class Recovery:
     database: Database
     accounts: Accounts
     passwords: Passwords
-    passkeys: Passkeys
+    factors: Factors
     sessions: Sessions
     protection: Protection
     risk: Risk
@@ -164,7 +186,9 @@ class Recovery:
         Where the letter went to an address that is not the account's any more,
         the account is closed until the keeper has looked at it: its present
         address may be a thief's, its former one may be somebody else's by now
-        (docs/decisions/0026-a-former-address-may-close-and-not-take.md).
+        (docs/decisions/0026-a-former-address-may-close-and-not-take.md). The
+        same where it has had a second factor for a while: what reads the
+        mailbox alone must not get past that (R20).
 
         Raises:
             TokenSpent: The link is unknown, used or too old.
@@ -179,17 +203,19 @@ class Recovery:
                 unit.note("account.disown_refused", alive.account_id if alive else None)
                 raise TokenSpent
             await self.accounts.drop_claims(unit, spent.account_id)
+            is_protected = await self._is_protected(unit, spent.account_id)
             await self.passwords.forget(unit, spent.account_id)
             # A thief may have asked to erase it; only its own address opens it again.
             await self.accounts.keep(unit, spent.account_id)
             # All of them: which are the owner's own, nobody can tell from here (decision 33).
-            await self.passkeys.forget_all(unit, spent.account_id)
+            await self.factors.forget_all(unit, spent.account_id)
             await self._end_everything(unit, spent.account_id, "disowned")
-            found = await self._disowned(unit, spent)  # read last: the row is ours now, until the commit
+            # Read last: the row is ours now, until the commit.
+            found = (await self._disowned(unit, spent))._replace(is_protected=is_protected)
             # Older letters to the same mailbox tell of what has just been ended.
             await self.tokens.revoke(unit, DISOWN, spent.account_id, spent.subject)
             unit.note("account.disowned", spent.account_id, by_former_address=not found.is_own)
-            if found.is_own:
+            if found.comes_back_by_letter:
                 unit.later(RESET_LETTER, account_id=spent.account_id)
             elif found.account.is_alive:
                 await self.accounts.set_status(unit, spent.account_id, found.account.status, "deactivated")
@@ -237,7 +263,7 @@ class Recovery:
             if not await self.accounts.set_status(unit, account_id, "deactivated", "active"):
                 raise NotClosed
             await self.passwords.forget(unit, account_id)
-            await self.passkeys.forget_all(unit, account_id)
+            await self.factors.forget_all(unit, account_id)
             claim = await self.accounts.claim_address(unit, account_id, address)
             await self.accounts.prove(unit, claim.id)
             unit.note("account.returned", account_id)
@@ -274,7 +300,16 @@ class Recovery:
 
     async def _disowned(self, unit: Unit, token: Spent) -> Disowned:
         account = await self.accounts.get(unit, token.account_id)
-        return Disowned(account, account.email_verified and mailbox_mark(account.email) == token.subject)
+        is_own = account.email_verified and mailbox_mark(account.email) == token.subject
+        return Disowned(account, is_own, await self._is_protected(unit, account.id))
+
+    async def _is_protected(self, unit: Unit, account_id: str) -> bool:
+        """Return whether an account's second factor is its owner's, as far as time tells.
+
+        Whoever came in by the password alone can only add one where there was none: that is told by a letter with
+        this very link, and goes with it.
+        """
+        return await self.factors.is_protected(unit, account_id, unit.now - millis(DISOWN_LIFETIME))
 
     async def _unlockable(self, unit: Unit, token: Spent) -> Account | None:
         account = await self._open(unit, token.account_id)

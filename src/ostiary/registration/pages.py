@@ -14,6 +14,7 @@ from ostiary.web.doors import (
     PAGE_PREFIX,
     AnyCaller,
     PageCaller,
+    StrongPageCaller,
     TheEdge,
     TheVisit,
     page,
@@ -123,7 +124,7 @@ async def change_address(
     request: Request,
     accounts: Annotated[Accounts, service(Accounts)],
     registration: Annotated[Registration, service(Registration)],
-    caller: PageCaller,
+    caller: StrongPageCaller,
 ) -> Response:
     """Begin to change the address."""
     filled = await fields(request, "email", "current_password")

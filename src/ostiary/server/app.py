@@ -66,12 +66,13 @@ def build(house: Ostiary) -> App:
     app = _routes(with_mailbox=mailbox is not None)
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, Document(house, app),
+        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.second_step,
+        house.step_up, Document(house, app),
         *filter(None, [mailbox]),
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)
     renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest)
-    edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock)
+    edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock, house.factors)
     inside = House(edge, {type(part): part for part in parts})
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

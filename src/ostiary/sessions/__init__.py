@@ -5,6 +5,7 @@ from ostiary.sessions.guard import CookieHandover, Identity, SessionGuard
 from ostiary.sessions.queries import Session
 from ostiary.sessions.service import Grant, Sessions
 from ostiary.sessions.settings import SessionSettings
+from ostiary.sessions.strength import HeldFactor, acr_of, together
 from ostiary.sessions.tokens import AccessGrant, Minter
 from ostiary.sessions.view import Revocations
 
@@ -12,6 +13,7 @@ __all__ = [
     "AccessGrant",
     "CookieHandover",
     "Grant",
+    "HeldFactor",
     "Identity",
     "Minter",
     "NoSuchSession",
@@ -23,4 +25,6 @@ __all__ = [
     "SessionGuard",
     "SessionSettings",
     "Sessions",
+    "acr_of",
+    "together",
 ]

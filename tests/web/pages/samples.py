@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ostiary.login.pages import Work
+from ostiary.login.step_up import Offers
 from ostiary.web.render import Form
 
 NONCE = "c2FtcGxlLW5vbmNl"
@@ -57,10 +58,16 @@ class Sample:
 class Disowned:
     account: Account
     is_own: bool
+    is_protected: bool = False
+
+    @property
+    def comes_back_by_letter(self) -> bool:
+        return self.is_own and not self.is_protected
 
 
 MIRA = Account()
 OWN, FORMER = Disowned(MIRA, is_own=True), Disowned(MIRA, is_own=False)
+PROTECTED = Disowned(MIRA, is_own=True, is_protected=True)
 KEPT, STAYS_CLOSED = MIRA, Account(is_alive=False)
 NEW = Account(
     "jonas_w", "jonas@a-rather-long-host-name.with-some-more.example.org", email_verified=False, full_name=None
@@ -119,6 +126,10 @@ PASSKEYS: dict[str, Any] = {
 }
 
 
+STEP = {"ticket": "t0k", "login": "mira", "next": "/auth/account", "is_sent": False, "is_step_up": False, "days": 30}
+EVERY_METHOD = ("passkey", "totp", "sms", "recovery_code")
+
+
 def samples() -> list[Sample]:
     """Return every state, each complete but for `nonce`."""
     rows: list[tuple[str, str, dict[str, Any]]] = [
@@ -137,6 +148,36 @@ def samples() -> list[Sample]:
                 "ticket": "t0k",
                 "login": "mira",
                 "form": Form(errors={"new_password": ["This password is known from a data breach."]}),
+            },
+        ),
+        ("second-factor", "second_factor.html", STEP | {"methods": EVERY_METHOD, "method": "passkey"}),
+        ("second-factor-code", "second_factor.html", STEP | {"methods": EVERY_METHOD, "method": "totp"}),
+        (
+            "second-factor-sent",
+            "second_factor.html",
+            STEP | {"methods": ("sms",), "method": "sms", "is_sent": True, "is_step_up": True, "days": 0},
+        ),
+        (
+            "second-factor-refused",
+            "second_factor.html",
+            STEP
+            | {"methods": ("recovery_code", "unheard-of"), "method": "recovery_code", "days": 1}
+            | {"form": Form(problem="This is not right, or was used before.")},
+        ),
+        ("second-factor-none", "second_factor.html", STEP | {"methods": (), "method": ""}),
+        (
+            "step-up",
+            "step_up.html",
+            {"account": MIRA, "offers": Offers(has_password=True, strongest="phr"), "is_beyond": False},
+        ),
+        (
+            "step-up-beyond",
+            "step_up.html",
+            {
+                "account": MIRA,
+                "offers": Offers(has_password=True, strongest="aal1"),
+                "is_beyond": True,
+                "form": Form(errors={"password": ["Your current password is not right."]}),
             },
         ),
         ("register", "register.html", {}),
@@ -197,6 +238,8 @@ def samples() -> list[Sample]:
         ("not-me-former", "not_me.html", {"token": "t0k", "disowned": FORMER, "is_done": False}),
         ("not-me-done", "not_me.html", {"token": "", "disowned": OWN, "is_done": True}),
         ("not-me-former-done", "not_me.html", {"token": "", "disowned": FORMER, "is_done": True}),
+        ("not-me-protected", "not_me.html", {"token": "t0k", "disowned": PROTECTED, "is_done": False}),
+        ("not-me-protected-done", "not_me.html", {"token": "", "disowned": PROTECTED, "is_done": True}),
         ("not-me-too-late", "not_me.html", {"token": "", "disowned": None, "is_done": False}),
         ("erase", "erase.html", {"account": MIRA, "is_sure": False, "days": 14, "rest_days": 90}),
         ("erase-unconfirmed", "erase.html", {"account": NEW, "is_sure": False, "days": 14, "rest_days": 90}),
