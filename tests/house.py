@@ -21,6 +21,7 @@ from ostiary.core.journal import Entry
 from ostiary.core.tables import journal
 from ostiary.mail import KeptLetter, Mailbox
 from ostiary.migrations import migrate
+from ostiary.texts import ConsoleCarrier
 from ostiary.wiring import Ostiary
 from tests.services.postgres import Postgres
 
@@ -101,7 +102,7 @@ async def open_house(tmp_path: Path, database_url: str, clock: ManualClock, pati
         }  # fmt: skip
         for section, values in overrides.items():
             settings[section] = {**settings.get(section, {}), **values}
-        house = Ostiary.at(tmp_path / "data", clock=clock, post=Mailbox(), **settings)
+        house = Ostiary.at(tmp_path / "data", clock=clock, post=Mailbox(), console=ConsoleCarrier(), **settings)
         await house.open(work=work)
         opened.append(house)
         return house

@@ -19,6 +19,7 @@ from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
 from ostiary.csp_reports.settings import CspReportSettings
 from ostiary.keys.settings import KeySettings
+from ostiary.magiclinks.settings import MagicLinkSettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passkeys.settings import PasskeySettings
 from ostiary.passwords.policy import PasswordSettings
@@ -27,6 +28,7 @@ from ostiary.privacy.settings import PrivacySettings
 from ostiary.protection.settings import ProtectionSettings
 from ostiary.risk.settings import RiskSettings
 from ostiary.sessions.settings import SessionSettings
+from ostiary.texts.settings import TextSettings
 from ostiary.web.settings import WebSettings
 
 FILE_NAME = "ostiary.toml"
@@ -63,6 +65,12 @@ class Settings(BaseModel):
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
     passkeys: PasskeySettings = Field(
         default_factory=PasskeySettings, description="How many an account can have, and who may make them."
+    )
+    magiclinks: MagicLinkSettings = Field(
+        default_factory=MagicLinkSettings, description="Signing in by a link in a letter, or by the code beside it."
+    )
+    texts: TextSettings = Field(
+        default_factory=TextSettings, description="Codes by text message: where they may go, and who sends them."
     )
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")

@@ -14,6 +14,7 @@ from ostiary.accounts import Accounts, OwnerLetters, RestingNames
 from ostiary.alerts import Alerts, Sinks
 from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
+from ostiary.codes import RecoveryCodes
 from ostiary.core.caller import HOUSE
 from ostiary.core.clock import Clock, SystemClock
 from ostiary.core.crypto import AccountKeys, Sealer
@@ -32,7 +33,9 @@ from ostiary.csp_reports import CspReports
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
 from ostiary.login import Login
+from ostiary.magiclinks import MagicLinks
 from ostiary.mail import Letters, Post, post_for, refuse_broken
+from ostiary.mfa import SecondFactors
 from ostiary.migrations import migrate
 from ostiary.passkeys import Passkeys, site_of
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
@@ -44,6 +47,8 @@ from ostiary.registration import Registration
 from ostiary.risk import Risk
 from ostiary.sessions import Bindings, CookieHandover, DeviceBinding, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
+from ostiary.texts import ConsoleCarrier, Texts, carrier_for
+from ostiary.totp import Totp
 from ostiary.web.address import ClientAddress
 from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf, own_origins
@@ -66,9 +71,13 @@ class Ostiary:
         data: Folder for all state: database, root secret, letters.
         clock: Tells the time; tests bring one that they can turn.
         post: Delivers letters; without one, what the settings say.
+        console: Keeps text messages where the settings name nobody who sends them; for development.
     """
 
-    def __init__(self, settings: Settings, data: Path, *, clock: Clock | None = None, post: Post | None = None) -> None:
+    def __init__(
+        self, settings: Settings, data: Path, *, clock: Clock | None = None, post: Post | None = None,
+        console: ConsoleCarrier | None = None,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.data = data
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,6 +92,7 @@ class Ostiary:
         self._keep_journal(settings)
         self._furnish(settings, post)
         self._protect(settings)
+        self._take_proofs(settings, console)
         self._man_the_desks(settings)
         self._hang_the_doors(settings)
         self._schedule()
@@ -161,19 +171,39 @@ class Ostiary:
         self.risk = Risk(self.account_keys, self.places, settings.risk)
         self.breaches = Breaches(settings.passwords, self.outbound, self.clock, self.data)
 
-    def _man_the_desks(self, settings: Settings) -> None:
-        """Ways to prove who one is, and the journeys that combine them."""
+    def _take_proofs(self, settings: Settings, console: ConsoleCarrier | None) -> None:
+        """Passwords, passkeys, and what is sent: ways to prove who one is."""
         self.passwords = Passwords(
             self.database, self.accounts, self.sessions, self.protection, self.hasher,
             PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
         )  # fmt: skip
+        self.codes = RecoveryCodes(self.database, self.accounts, self.sealer)
         self.passkeys = Passkeys(
             self.database, self.accounts, self.sessions, self.alerts, self.macs, self.passwords.has_one,
+            self.codes.end_if_last,
             site_of(settings.web.public_url, settings.web.product_name), settings.passkeys,
         )  # fmt: skip
+        self.totp = Totp(
+            self.database, self.accounts, self.protection, self.sealer, self.codes, settings.web.product_name
+        )  # fmt: skip
+        self.codes.stand_in_for(self.totp.is_set_up, self.passkeys.has_one)
+        self.second_factors = SecondFactors(self.accounts, self.sessions, self.totp, self.codes, self.passkeys)
+        self.magic_links = MagicLinks(
+            self.database, self.accounts, self.sessions, self.protection, self.onetime, self.macs, self.letters,
+            self.post, self.places, self.outbox, self.passwords.mark, self.passwords.held_mark, settings.magiclinks,
+        )  # fmt: skip
+        self.magic_links.serve()
+        self.texts = Texts(
+            self.database, self.accounts, self.account_keys, self.macs, self.protection, self.alerts,
+            carrier_for(settings.texts, self.outbound, console), settings.texts, settings.web.product_name,
+            urlsplit(settings.web.public_url).hostname or "",
+        )  # fmt: skip
+
+    def _man_the_desks(self, settings: Settings) -> None:
+        """The journeys that combine proofs, and what is done with an account."""
         self.login = Login(
             self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.attacks,
-            self.risk, self.alerts,
+            self.risk, self.alerts, self.magic_links,
         )  # fmt: skip
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
@@ -181,19 +211,20 @@ class Ostiary:
         )  # fmt: skip
         self.registration.serve(self.outbox)
         self.recovery = Recovery(
-            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.risk,
-            self.alerts, self.onetime, self.letters, self.post, self.outbox,
+            self.database, self.accounts, self.passwords, self.passkeys, self.totp, self.codes, self.texts,
+            self.sessions, self.protection, self.risk, self.alerts, self.onetime, self.letters, self.post, self.outbox,
         )  # fmt: skip
         self.recovery.serve()
         self.incident = Incident(
-            self.database, self.accounts, self.sessions, self.keys, self.alerts, self.letters, self.post, self.outbox
+            self.database, self.accounts, self.sessions, self.second_factors, self.keys, self.alerts, self.letters,
+            self.post, self.outbox,
         )  # fmt: skip
 
         self.personal_data = PersonalData(
             self.database,
             (
-                self.accounts, self.passwords, self.passkeys, self.protection, self.risk, self.alerts, self.incident,
-                self.onetime,
+                self.accounts, self.passwords, self.passkeys, self.totp, self.codes, self.magic_links, self.texts,
+                self.protection, self.risk, self.alerts, self.incident, self.onetime,
             ),
             self.sessions, self.outbox, self.audit, self.places,
         )  # fmt: skip
@@ -230,21 +261,23 @@ class Ostiary:
 
     @classmethod
     def at(
-        cls, data: str | Path, *, clock: Clock | None = None, post: Post | None = None, **overrides: Mapping[str, Any]
-    ) -> Self:
+        cls, data: str | Path, *, clock: Clock | None = None, post: Post | None = None,
+        console: ConsoleCarrier | None = None, **overrides: Mapping[str, Any],
+    ) -> Self:  # fmt: skip
         """Return the house whose state lies in a folder, which is created if need be.
 
         Args:
             data: The folder; its `ostiary.toml` and the environment hold settings.
             clock: Tells the time.
             post: Delivers letters.
+            console: Keeps text messages that nobody sends.
             overrides: Settings by section, such as `web={"public_url": "https://login.example.org"}`.
 
         Raises:
             Misconfigured: A setting is unknown or unsafe.
         """
         folder = Path(data).absolute()
-        return cls(load(folder, overrides), folder, clock=clock, post=post)
+        return cls(load(folder, overrides), folder, clock=clock, post=post, console=console)
 
     async def open(self, *, work: bool = True) -> None:
         """Bring the database up to date, load the keys, and begin to listen and to work.
@@ -332,6 +365,9 @@ class Ostiary:
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
         every(timedelta(minutes=10), "passkey challenges", self.passkeys.prune)
+        every(timedelta(minutes=10), "authenticator enrolments", self.totp.prune)
+        every(timedelta(minutes=10), "sign-in links", self.magic_links.prune)
+        every(timedelta(minutes=10), "text codes", self.texts.prune)
         every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)

@@ -26,6 +26,8 @@ LIBRARIES = {
         "passkeys.attestation",
     ),
     "fido2": ("passkeys.ceremony", "passkeys.attestation"),
+    "pyotp": ("totp.algorithm",),
+    "segno": ("totp.picture",),
     "joserfc": ("client.*",),
     "argon2": ("core.hashing", "core.hash_formats.*"),
     "bcrypt": ("core.hash_formats.bcrypt",),
@@ -38,6 +40,7 @@ LIBRARIES = {
     "aiosmtplib": ("mail.post", "cli.doctor"),
     "valkey": ("core.valkey",),
     "httpcore": ("core.outbound",),
+    "phonenumbers": ("texts.numbers",),
     "standardwebhooks": ("alerts.sinks",),
 }
 """Libraries that only some modules may import."""

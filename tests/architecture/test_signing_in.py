@@ -8,7 +8,7 @@ import re
 from tests.architecture.source import ROOT, modules, owner_of
 
 STARTERS = {
-    "login.service.Login._start": "a password or a passkey was proven, or a ticket that a proven password has earned",
+    "login.service.Login._start": "a password, passkey or mailbox was proven, or a ticket that a password has earned",
     "registration.service.Registration.register": "the account was opened just now",
 }
 """What may start a session, and on what evidence."""
@@ -24,6 +24,9 @@ GRANTERS = {
 ROUTES = {
     "login.api._entered",
     "login.api.finish_passkey_sign_in",
+    "login.links.api.confirm_magic_link",
+    "login.links.pages.sign_in_by_code",
+    "login.links.pages.sign_in_by_link",
     "login.pages.sign_in",
     "login.pages.choose_new_password",
     "registration.api.register",

@@ -12,7 +12,8 @@ import pytest
 from tests.attacks.raw import ask, contents
 from tests.contract.browser import ACCESS, CSRF, DEVICE, PAGE, REFRESH, Browser
 from tests.contract.doors import doors
-from tests.house import API, bearer, letter_to, token_in
+from tests.house import API, bearer, journalled, letter_to, token_in
+from tests.magiclinks.steps import COOKIE, code_in
 
 from ostiary.accounts import tell_of_lock
 from ostiary.core.clock import ManualClock
@@ -90,6 +91,7 @@ async def live(house: Ostiary, client: httpx.AsyncClient, clock: ManualClock) ->
     await browser.submit("/auth/sign-in", login=ADDRESS, password=WRONG)
     await browser.submit("/auth/register", username="!", email=ADDRESS, password=WRONG, full_name="")
     secrets += await recover(house, browser, signed_in.json()["user"]["id"])
+    secrets += await by_link(house, browser)
     await misplaced(client, secrets)
     await house.outbox.drain()
     return secrets
@@ -114,6 +116,23 @@ async def recover(house: Ostiary, browser: Browser, account_id: str) -> list[str
     last = token_in(await letter_to(house, ADDRESS, "Choose a new password"))
     assert last != reset  # each of them was taken
     return [FRESH, reset, unlock, disown, last]
+
+
+async def by_link(house: Ostiary, browser: Browser) -> list[str]:
+    """Sign in by a letter, with success and without; return its secrets."""
+    reset = token_in(await letter_to(house, ADDRESS, "Choose a new password"))
+    await browser.post(f"{API}/password-reset/confirm", json={"token": reset, "new_password": FRESH})
+    await browser.submit("/auth/link", email=ADDRESS)
+    letter = await letter_to(house, ADDRESS, "Sign in to")
+    token, code, cookie = token_in(letter), code_in(letter), browser.cookies[COOKIE]
+    await browser.get(f"/auth/magic-link?token={token}")
+    await browser.submit("/auth/link/code", at="/auth/link/sent", code=WRONG)
+    await browser.post(f"{API}/magic-link/confirm", json={"code": WRONG})
+    for _ in range(2):  # good, and used
+        await browser.submit("/auth/magic-link", at="/auth/sign-in", token=token, elsewhere="yes")
+        await browser.post(f"{API}/magic-link/confirm", json={"token": token})
+    assert "link.refused" in await journalled(house)
+    return [token, code, cookie]
 
 
 async def misplaced(client: httpx.AsyncClient, secrets: list[str]) -> None:

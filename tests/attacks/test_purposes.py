@@ -23,6 +23,7 @@ from tests.house import (
     letter_to,
     token_in,
 )
+from tests.magiclinks.steps import COOKIE, asked, code_in
 from tests.sessions.device import REGISTER, RENEW, Device, Offer, bound_device
 
 from ostiary.accounts import tell_of_lock
@@ -30,7 +31,10 @@ from ostiary.core.clock import ManualClock
 from ostiary.mail import Mailbox
 from ostiary.wiring import Ostiary
 
-GENEROUS = {"signups_per_hour": 1000, "login_failures_per_minute": 10**6, "login_failures_per_hour": 10**6}
+GENEROUS = {
+    "signups_per_hour": 1000, "login_failures_per_minute": 10**6, "login_failures_per_hour": 10**6,
+    "letters_per_hour": 1000, "link_code_failures": 20, "link_failures_per_day": 100,
+}  # fmt: skip
 
 
 @dataclass
@@ -105,6 +109,7 @@ async def by_letter(house: Ostiary, browser: Browser, name: str, account_id: str
     change = {"email": new_address, "current_password": PASSWORD}
     assert (await browser.post(f"{API}/email/change", json=change)).status_code == 200
     assert (await browser.post(f"{API}/password-reset/request", json={"email": address})).status_code == 200
+    assert (await browser.post(f"{API}/magic-link/request", json={"email": address})).status_code == 200
     async with house.database.unit() as unit:
         tell_of_lock(unit, account_id)
         unit.later("letter", kind="new_sign_in", account_id=account_id, when=unit.now, agent="", address="192.0.2.1")
@@ -113,6 +118,9 @@ async def by_letter(house: Ostiary, browser: Browser, name: str, account_id: str
         "reset": token_in(await letter_to(house, address, "Choose a new password")),
         "unlock": token_in(await letter_to(house, address, "Wrong passwords")),
         "disown": token_in(await letter_to(house, address, "New sign-in")),
+        "link": token_in(await letter_to(house, address, "Sign in to")),
+        "link code": code_in(await letter_to(house, address, "Sign in to")),
+        "link cookie": browser.cookies[COOKIE],
     }
 
 
@@ -221,6 +229,28 @@ def button_of(page: str) -> Place:
     return button
 
 
+async def link_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    body = {"token": token[:128], "elsewhere": True}
+    return (await client.post(f"{API}/magic-link/confirm", json=body)).status_code == 200
+
+
+async def link_button(client: httpx.AsyncClient, token: str, _: Held) -> bool:
+    body = {"token": token[:128], "elsewhere": "yes"}
+    return (await client.post("/auth/magic-link", data=body)).status_code == 303
+
+
+async def link_code(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    cookie = {"cookie": f"{COOKIE}={held['link cookie']}"}
+    answer = await client.post(f"{API}/magic-link/confirm", json={"code": token[:64]}, headers=cookie)
+    return answer.status_code == 200
+
+
+async def link_cookie(client: httpx.AsyncClient, token: str, held: Held) -> bool:
+    body = {"code": held["link code"]}
+    answer = await client.post(f"{API}/magic-link/confirm", json=body, headers={"cookie": f"{COOKIE}={token}"})
+    return answer.status_code == 200
+
+
 async def reset_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
     body = {"token": token[:128], "new_password": NEW_PASSWORD}
     return (await client.post(f"{API}/password-reset/confirm", json=body)).status_code == 200
@@ -253,6 +283,11 @@ PLACES: dict[Place, str] = {
     csrf_pair: "csrf",
     csrf_pair_of_a_stranger: "csrf of nobody",
     device_cookie: "device",
+    link_to("magic-link"): "link",
+    link_body: "link",
+    link_button: "link",
+    link_code: "link code",
+    link_cookie: "link cookie",
     link_to("reset"): "reset",
     link_to("unlock"): "unlock",
     link_to("not-me"): "disown",
@@ -288,6 +323,8 @@ async def test_no_place_takes_a_token_of_another_purpose(home: Ostiary) -> None:
             client.cookies.clear()
             if place is refresh_cookie:
                 held.tokens |= await renewed(client, held)
+            if place in (link_button, link_code, link_cookie):  # the last place has used the letter up
+                held.tokens |= await another_link(home, client)
             assert await place(client, held[kind], held), f"{place.__name__} does not take {kind}"
             if place is sign_out_by_access:
                 held = await handed_out(home, "other")
@@ -341,6 +378,12 @@ async def renewed(client: httpx.AsyncClient, held: Held) -> dict[str, str]:
     found: dict[str, Any] = answer.json()
     client.cookies.clear()
     return {"refresh": found["refresh_token"]}
+
+
+async def another_link(house: Ostiary, client: httpx.AsyncClient) -> dict[str, str]:
+    """Return what a newer letter with a sign-in link brings."""
+    letter = await asked(house, client)
+    return {"link": letter.token, "link code": letter.code, "link cookie": letter.cookie}
 
 
 @asynccontextmanager

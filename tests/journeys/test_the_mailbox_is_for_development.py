@@ -33,12 +33,33 @@ def test_a_development_server_shows_letters_in_the_terminal_and_as_json(house: S
     assert page.headers["cache-control"] == "no-store"
 
 
+def test_a_development_server_shows_text_messages_in_the_terminal_and_as_json(house: ServerProcess) -> None:
+    name, number = somebody(), "+46701234567"
+    _register(house.url, name)
+    token = link_in(letter_to(house, name, "Confirm")).partition("token=")[2]
+    with httpx.Client(base_url=f"{house.url}{API}") as client:
+        assert client.post("/email/verify", json={"token": token}).status_code == 200
+        signed_in = client.post("/login", json={"login": name, "password": PASSWORD}).json()
+        client.cookies.clear()
+        bearing = {"authorization": f"Bearer {signed_in['access_token']}"}
+        answer = client.post("/mfa/phone/begin", json={"number": number}, headers=bearing)
+        assert answer.status_code == 200, answer.text
+
+    (text,) = httpx.get(f"{house.url}/dev/texts.json").json()["texts"]
+    assert text["to"] == number
+    assert f"Text to {number}" in house.output
+    assert text["body"] in house.output
+    page = httpx.get(f"{house.url}/dev/texts")
+    assert (page.status_code, text["body"][:6] in page.text) == (200, True)
+
+
 def test_a_real_server_shows_no_letter_to_anybody(start_ostiary: StartOstiary, tmp_path: Path) -> None:
     server = start_ostiary(command="serve", data=tmp_path / "house", environment=ROOMY)
     name = somebody()
     _register(server.url, name)
 
-    for path in ("/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox/", "/dev/mailbox/any", "/dev"):
+    texts = ("/dev/texts", "/dev/texts.json")
+    for path in ("/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox/", "/dev/mailbox/any", "/dev", *texts):
         assert httpx.get(f"{server.url}{path}").status_code == 404
     assert server.terminate() == 0  # after it has done what was queued
     (kept,) = (tmp_path / "house" / "mail").glob("*.eml")

@@ -15,10 +15,15 @@ from sqlalchemy import select
 from tests.attacks.raw import contents
 from tests.contract.browser import Browser
 from tests.contract.test_register_and_login import assert_problem
-from tests.house import API, PASSWORD, bearer, journalled, letter_to, login, register, token_in
+from tests.house import API, PASSWORD, OpenHouse, bearer, journalled, letter_to, login, register, token_in
+from tests.magiclinks.steps import asked
 from tests.passkeys.steps import add
 from tests.privacy.steps import export
 from tests.recovery.steps import ADDRESS, CALLER, letters, lock, settled, unlock_token
+from tests.texts.steps import NUMBER, begin
+from tests.texts.steps import add as add_phone
+from tests.totp.steps import begin as begin_app
+from tests.totp.steps import set_up as set_up_app
 
 from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
@@ -30,6 +35,13 @@ from ostiary.privacy.inventory import INVENTORY, Exported, Secret
 from ostiary.wiring import Ostiary
 
 COPY = "copy of your data"
+
+
+@pytest.fixture
+async def house(open_house: OpenHouse) -> Ostiary:
+    """A house that also sends texts."""
+    opened: Ostiary = await open_house(work=False, texts={"prefixes": ["+46"]})
+    return opened
 
 
 async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any], list[str]]:
@@ -58,6 +70,13 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     await house.privacy.erase_for(KEEPER, other["user"]["id"])
     held = await login(client)
     await add(client, bearer(held))
+    app, codes = await set_up_app(house, client, bearer(held))
+    pending = await begin_app(client, bearer(held))
+    secrets += [*codes, *(code.replace("-", "") for code in codes), app.secret.hex(), pending["secret"]]
+    letter = await asked(house, client)
+    secrets += [letter.token, letter.code, letter.cookie]
+    await add_phone(house, client, bearer(held))
+    await begin(client, bearer(held))
     secrets += [unlocking, held["access_token"], held["refresh_token"]]
     return held, secrets
 
@@ -95,6 +114,9 @@ async def test_every_column_that_shall_be_exported_is_in_the_export(house: Ostia
     assert document["permissions"] == ["csp-reports:read"]
     assert [notice["message"] for notice in document["notices"]] == ["Nothing happened."]
     assert [alert["kind"] for alert in document["alerts"]] == ["account_under_review"]
+    assert document["phone"]["number"] == NUMBER
+    assert [(code["purpose"], code["number"]) for code in document["text_codes"]] == [("add", NUMBER)]
+    assert [link["address"] for link in document["sign_in_links"]] == ["203.0.113.7"]
     assert document["habits"]["learned"]["signins"] >= 1
     assert {session["address"] for session in document["sessions"]} == {"203.0.113.7"}
     assert len(document["sessions"]) == 2

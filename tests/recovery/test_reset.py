@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
 from tests.core.db.raw import raw
+from tests.core.db.watching import statements
 from tests.house import (
     API,
     NEW_PASSWORD,
@@ -101,7 +100,7 @@ async def test_the_request_runs_the_same_statements_for_every_address(
     """What is done before the answer is what its time can tell (R7)."""
     await settled(house, outside)
     await ask(outside, "warm@example.org")
-    said = _statements(house, monkeypatch)
+    said = statements(house, monkeypatch)
 
     await ask(outside, ADDRESS)
     known, said[:] = list(said), []
@@ -109,40 +108,6 @@ async def test_the_request_runs_the_same_statements_for_every_address(
 
     assert said == known
     assert len(known) > 2
-
-
-def _statements(house: Ostiary, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Watch every statement that the house sends to its database."""
-    said: list[str] = []
-    driver = house.database.driver
-
-    def watch(act: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(compiled: Any, *more: Any) -> Any:  # noqa: ANN401 - passed through
-            said.append(compiled.sql)
-            return act(compiled, *more)
-
-        return watched
-
-    begin = driver.transaction
-
-    def transaction() -> Any:  # noqa: ANN401 - the driver's own
-        begun = begin()
-        return _Watched(begun, watch)
-
-    for name in ("fetch", "execute"):
-        monkeypatch.setattr(driver, name, watch(getattr(driver, name)), raising=True)
-    monkeypatch.setattr(driver, "transaction", transaction)
-    return said
-
-
-class _Watched:
-    """A transaction whose statements are noted on their way."""
-
-    def __init__(self, begun: Any, watch: Callable[..., Any]) -> None:  # noqa: ANN401
-        self._begun, self.fetch, self.execute = begun, watch(begun.fetch), watch(begun.execute)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self._begun, name)
 
 
 async def test_the_address_may_stand_in_the_query_or_in_the_body_but_not_in_both(

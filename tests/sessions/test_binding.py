@@ -316,6 +316,8 @@ class TestAStolenCookie:
         old = device.browser.cookies[REFRESH]
         clock.advance(minutes=5)
         assert (await device.browser.post(f"{API}/refresh")).status_code == 200
+        # D2: the grace for racing tabs is bound to the device as well.
+        assert (await outside.post(f"{API}/refresh", json={"refresh_token": old})).status_code == 401
         clock.advance(minutes=4)
 
         assert (await outside.post(f"{API}/refresh", json={"refresh_token": old})).status_code == 401

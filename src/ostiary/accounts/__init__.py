@@ -1,9 +1,18 @@
 """People, their names and addresses."""
 
 from ostiary.accounts.addresses import Address, check_address, find_address_key, has_mail_exchanger
-from ostiary.accounts.agents import describe_agent
+from ostiary.accounts.agents import agent_parts, describe_agent
 from ostiary.accounts.errors import AddressTaken, NoSuchAccount, TokenSpent, UsernameTaken
-from ostiary.accounts.letters import DISOWN, KEEP, UNLOCK, OwnerLetters, mailbox_mark, tell_of_lock, tell_of_refusal
+from ostiary.accounts.letters import (
+    DISOWN,
+    DISOWN_LIFETIME,
+    KEEP,
+    UNLOCK,
+    OwnerLetters,
+    mailbox_mark,
+    tell_of_lock,
+    tell_of_refusal,
+)
 from ostiary.accounts.names import Username, check_username, name_key
 from ostiary.accounts.permissions import check_permission
 from ostiary.accounts.profile import ProfileChange
@@ -15,6 +24,7 @@ from ostiary.accounts.texts import clean_display_text
 
 __all__ = [
     "DISOWN",
+    "DISOWN_LIFETIME",
     "KEEP",
     "UNLOCK",
     "Account",
@@ -31,6 +41,7 @@ __all__ = [
     "TokenSpent",
     "Username",
     "UsernameTaken",
+    "agent_parts",
     "check_address",
     "check_permission",
     "check_username",

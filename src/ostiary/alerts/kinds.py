@@ -59,6 +59,16 @@ KINDS: Final[dict[str, Kind]] = {
         "A passkey was refused because its count did not go up: there may be two of that authenticator.",
         "Its owner has a letter, and should remove it; if it happens to several, look for their make in the journal.",
     ),
+    "text_budget_spent": Kind(
+        "warning",
+        "The day's budget of text messages is used up, to one country prefix or in all: nobody gets a code there.",
+        "Look at `text.sent` in the journal for who causes them; bar the prefix, or raise the budget if all is well.",
+    ),
+    "texts_failing": Kind(
+        "warning",
+        "The provider of text messages does not take them.",
+        "Look at the reason, at your account there, and at `ostiary doctor`.",
+    ),
     "journal_broken": Kind(
         "critical",
         "The house found an end of its journal that it did not write.",

@@ -95,6 +95,7 @@ async def _checks(data: Path) -> AsyncIterator[Finding]:
         yield _counters(house)
         yield _places(house)
         yield await _mail(house)
+        yield await _texts(house)
         async for finding in _alerts(house):
             yield finding
         async for finding in _public(house):
@@ -196,6 +197,30 @@ async def _mail(house: Ostiary) -> Finding:
         words = f"{settings.smtp_host}:{settings.smtp_port} does not take us ({type(failure).__name__})."
         return Finding("mail", "bad", words, "Check mail.smtp_host, smtp_port, smtp_security and the login.")
     return Finding("mail", "good", f"{settings.smtp_host} takes our login.")
+
+
+async def _texts(house: Ostiary) -> Finding:
+    """Look where text messages would go; none is sent."""
+    from ostiary.texts import MessagesApi  # noqa: PLC0415
+
+    settings, carrier = house.settings.texts, house.texts.carrier
+    if not settings.prefixes and not settings.has_provider:
+        return Finding("texts", "good", "No text message is sent: texts.prefixes is empty.")
+    if not settings.prefixes:
+        return Finding(
+            "texts", "look", "No text message is sent: texts.prefixes is empty.", "Name the countries there."
+        )
+    if not isinstance(carrier, MessagesApi):
+        remedy = "Set texts.account, texts.secret and texts.sender: docs/guides/text-messages.md."
+        return Finding("texts", "bad", "Nobody is set who sends text messages.", remedy)
+    try:
+        await carrier.judge()
+    except (OutboundRefused, OutboundFailed) as failure:
+        words = f"{settings.api_url} cannot be reached: {failure}."
+        return Finding(
+            "texts", "bad", words, "Correct texts.api_url, or name its network in outbound.allowed_networks."
+        )
+    return Finding("texts", "good", f"Text messages go {carrier.where}.")
 
 
 async def _alerts(house: Ostiary) -> AsyncIterator[Finding]:

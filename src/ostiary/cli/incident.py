@@ -71,6 +71,24 @@ def block_account(data: Path, reason: str, logins: tuple[str, ...]) -> None:
     run_with_house(data, errand)
 
 
+@incident.command("forget-factors")
+@data_option
+@reason_option
+@click.argument("login")
+def forget_factors(data: Path, reason: str, login: str) -> None:
+    """Remove an account's authenticator app, recovery codes and passkeys: a stranger's, or lost ones.
+
+    Its password alone opens it then, so be sure who asks. All that was granted to it ends; the owner gets a letter.
+    """
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        ended = await house.incident.forget_factors(keeper(), account.id, _cause(reason))
+        click.echo(f"{account.username} has no second factor any more; {ended} sessions are ended.")
+
+    run_with_house(data, errand)
+
+
 @incident.command("end-sessions")
 @data_option
 @reason_option

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ostiary.core.hashing import Hasher
     from ostiary.mail import KeptLetter, Mailbox
+    from ostiary.texts import ConsoleCarrier, KeptText
     from ostiary.wiring import Ostiary
 
 SWITCH_SECONDS = 0.0005
@@ -27,6 +28,7 @@ that ends, must not hold up requests for ten times as long as they take."""
 
 YOUNG_GARBAGE, SELDOM = (700, 10), 1_000_000
 """Allocations until the youngest garbage is collected, how often until the next older, and the oldest: not by count."""
+EVERYWHERE = tuple(f"+{digit}" for digit in range(1, 10))
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 port_option = click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port.")
@@ -48,7 +50,7 @@ def serve(data: Path, host: str, port: int) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
-    _run(data, host, port, None)
+    _run(data, host, port, None, None)
 
 
 @click.command()
@@ -59,12 +61,14 @@ def dev(data: Path, host: str, port: int) -> None:
     """Run a server for development.
 
     Letters are shown in the terminal, at /dev/mailbox, and as JSON at
-    /dev/mailbox.json. Not for people: whoever reaches it reads every letter.
+    /dev/mailbox.json; text messages likewise at /dev/texts, to any country,
+    unless a provider is set. Not for people: whoever reaches it reads them all.
     """
     from ostiary.mail import Mailbox  # noqa: PLC0415
+    from ostiary.texts import ConsoleCarrier  # noqa: PLC0415
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    _run(data, host, port, Mailbox(_show))
+    _run(data, host, port, Mailbox(_show), ConsoleCarrier(_show_text))
 
 
 def _show(letter: KeptLetter) -> None:
@@ -72,7 +76,12 @@ def _show(letter: KeptLetter) -> None:
     click.echo(f"{rule}\n{click.style('Letter to', bold=True)} {letter.to}: {letter.subject}\n\n{letter.text}\n{rule}")
 
 
-def _run(data: Path, host: str, port: int, mailbox: Mailbox | None) -> None:
+def _show_text(text: KeptText) -> None:
+    rule = click.style("─" * 72, fg="cyan")
+    click.echo(f"{rule}\n{click.style('Text to', bold=True)} {text.to}\n\n{text.body}\n{rule}")
+
+
+def _run(data: Path, host: str, port: int, mailbox: Mailbox | None, console: ConsoleCarrier | None) -> None:
     import uvloop  # noqa: PLC0415
 
     from ostiary.settings import load  # noqa: PLC0415
@@ -80,8 +89,11 @@ def _run(data: Path, host: str, port: int, mailbox: Mailbox | None) -> None:
 
     folder = data.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = load(folder, defaults={"web": {"public_url": f"http://localhost:{port}"}})
-    house = Ostiary(settings, folder, post=mailbox)
+    defaults: dict[str, Any] = {"web": {"public_url": f"http://localhost:{port}"}}
+    if console is not None:
+        defaults["texts"] = {"prefixes": EVERYWHERE}
+    settings = load(folder, defaults=defaults)
+    house = Ostiary(settings, folder, post=mailbox, console=console)
     sys.setswitchinterval(SWITCH_SECONDS)
     uvloop.run(_serve(house, host, port, mailbox))
 
@@ -163,4 +175,6 @@ def _announce(house: Ostiary, mailbox: Mailbox | None, host: str, port: int) -> 
         click.echo(f"Letters go {house.post.where}.")
     else:
         click.echo(f"Letters show up here and at {web.public_url}/dev/mailbox")
+    if house.texts.are_offered and house.texts.carrier is not None:
+        click.echo(f"Text messages go {house.texts.carrier.where}.")
     click.echo(f"State lies in {house.data}. Stop with Ctrl-C.")

@@ -15,7 +15,10 @@ from ostiary.core.db import Database, Insert, Query
 from ostiary.core.errors import Problem
 from ostiary.core.tables import counters
 
-Per = Literal["address", "name", "account", "device", "route", "mailbox", "password", "challenge", "everybody"]
+Per = Literal[
+    "address", "name", "account", "device", "route", "mailbox", "password", "challenge", "link", "number", "prefix",
+    "everybody",
+]  # fmt: skip
 """Whose counter it is: each of these has one of its own."""
 
 LARGEST_MEMORY = 200_000

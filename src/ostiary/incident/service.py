@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ostiary.core.keyring import Key
     from ostiary.keys import Keys
     from ostiary.mail import Letters, Post
+    from ostiary.mfa import SecondFactors
     from ostiary.sessions import Sessions
 
 JOB = "incident.letter"
@@ -58,12 +59,13 @@ class Incident:
     """What a keeper does when somebody is in."""
 
     def __init__(
-        self, database: Database, accounts: Accounts, sessions: Sessions, keys: Keys, alerts: Alerts, letters: Letters,
-        post: Post, outbox: Outbox,
+        self, database: Database, accounts: Accounts, sessions: Sessions, second_factors: SecondFactors, keys: Keys,
+        alerts: Alerts, letters: Letters, post: Post, outbox: Outbox,
     ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
         self._sessions = sessions
+        self._second_factors = second_factors
         self._keys = keys
         self._alerts = alerts
         self._letters = letters
@@ -101,6 +103,22 @@ class Incident:
             await self._note(unit, cause, "end-sessions", accounts=None if account_ids is None else len(account_ids))
         if account_ids is None:
             ended = await self._sessions.end_everybodys(caller, "incident")
+        return ended
+
+    async def forget_factors(self, caller: Caller, account_id: str, cause: Cause) -> int:
+        """Remove every second factor of an account: a stranger's, or those that its owner has lost.
+
+        Whoever talks a keeper into this needs no more than a password afterwards, so all keepers hear of it.
+
+        Returns:
+            How many sessions ended.
+
+        Raises:
+            NoSuchAccount: It is not there.
+        """
+        async with self._database.unit(caller) as unit:
+            ended = await self._second_factors.forget(unit, account_id, "incident")
+            await self._note(unit, cause, "forget-factors", accounts=1, sessions=ended)
         return ended
 
     async def rotate(self, caller: Caller, cause: Cause, new_secret: Path | None = None) -> list[Key]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.accounts import find_address_key, name_key, tell_of_lock, tell_of_refusal
 from ostiary.core.secrets import new_id
+from ostiary.login.links.verb import ByLink
 from ostiary.passkeys import PasskeyRefused
 from ostiary.passwords import PasswordChangeRequired, Proof, WrongPassword
 from ostiary.protection import Attempt
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
+    from ostiary.magiclinks import MagicLinks
     from ostiary.passkeys import Assertion, Passkeys
     from ostiary.passkeys import Proof as PasskeyProof
     from ostiary.passwords import Passwords
@@ -49,7 +51,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class Login(ByLink):
     """Signs people in."""
 
     database: Database
@@ -61,6 +63,7 @@ class Login:
     attacks: Attacks
     risk: Risk
     alerts: Alerts
+    magic_links: MagicLinks
 
     async def with_password(
         self, caller: Caller, login: str, password: str, *, solution: str | None = None

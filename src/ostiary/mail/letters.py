@@ -68,6 +68,7 @@ class Letters:
         known = {
             "product": _header(product_name), "public_url": self.home, "sign_in_link": f"{pages}/sign-in",
             "sessions_link": f"{pages}/sessions", "password_link": f"{pages}/password",
+            "codes_link": f"{pages}/recovery-codes",
         }  # fmt: skip
         self.templates = Templates(settings.templates, known)
         self.languages = _spoken(self.templates, settings)

@@ -18,6 +18,12 @@ FACTS: Final[dict[str, Any]] = {
     "agent": "Firefox on Linux",
     "address": "192.0.2.4",
     "name": "Blue key",
+    "factor": "totp",
+    "replaces": False,
+    "codes": 10,
+    "left": 3,
+    "number": "+46 ••• 67",
+    "code": "K7QM-2XHD",
     "alert": "spraying_seen",
     "alert_id": "AZabcdefgh",
     "severity": "critical",
@@ -32,6 +38,7 @@ READER: Final = "mira@example.org"
 
 _LINKS: Final = {
     "password_reset": "reset", "account_locked": "unlock", "sign_in_refused": "unlock", "account_erasing": "keep",
+    "sign_in_link": "magic-link",
 }  # fmt: skip
 
 

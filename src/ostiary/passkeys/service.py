@@ -55,6 +55,8 @@ TRANSPORTS = frozenset({"usb", "nfc", "ble", "smart-card", "hybrid", "internal"}
 """Section 5.8.4; others are left out."""
 
 HasPassword = Callable[["Unit", str], Awaitable[bool]]
+EndCodes = Callable[["Unit", str], Awaitable[None]]
+"""Drops recovery codes if no second factor is left."""
 
 
 class Passkeys:
@@ -62,13 +64,14 @@ class Passkeys:
 
     def __init__(
         self, database: Database, accounts: Accounts, sessions: Sessions, alerts: Alerts, macs: Macs,
-        has_password: HasPassword, site: Site, settings: PasskeySettings,
+        has_password: HasPassword, end_codes: EndCodes, site: Site, settings: PasskeySettings,
     ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
         self._sessions = sessions
         self._alerts = alerts
         self._has_password = has_password
+        self._end_codes = end_codes
         self._settings = settings
         self._attestation = Attestation(settings)
         self.site = site
@@ -327,6 +330,7 @@ class Passkeys:
                 raise LastWayIn
             await unit.run(queries.REMOVE, passkey_id=passkey_id, of_account=account_id)
             unit.note("passkey.removed", account_id, passkey=passkey_id, private={"name": passkey.name})
+            await self._end_codes(unit, account_id)
             self._tell(unit, "passkey_removed", passkey)
 
     async def forget_all(self, unit: Unit, account_id: str) -> None:

@@ -45,6 +45,15 @@ CONFIRM = Query(
 )
 """Holds the row until the commit: a change at the same moment comes wholly before or wholly after."""
 
+HOLD = Query(
+    update(passwords)
+    .where(passwords.c.account_id == bindparam("of_account"))
+    .values(hash=passwords.c.hash)
+    .returning(passwords.c.hash),
+    StoredHash,
+)
+"""As `CONFIRM`, whatever the hash is."""
+
 CHANGE = Query(
     update(passwords)
     .where(passwords.c.account_id == bindparam("of_account"), passwords.c.hash == bindparam("was"))

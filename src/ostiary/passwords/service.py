@@ -232,6 +232,11 @@ class Passwords:
         stored = await unit.find(queries.FIND, account_id=account_id)
         return _mark(stored)
 
+    async def held_mark(self, unit: Unit, account_id: str) -> str:
+        """Return the mark, which stays true until the unit ends: nobody changes the password meanwhile."""
+        stored = await unit.find(queries.HOLD, of_account=account_id)
+        return _mark(stored)
+
     async def has_one(self, unit: Unit, account_id: str) -> bool:
         """Return whether an account has a password."""
         return await unit.find(queries.FIND, account_id=account_id) is not None

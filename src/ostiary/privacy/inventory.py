@@ -182,6 +182,34 @@ INVENTORY: Final[dict[str, Columns]] = {
         "handle": Secret("the name by which authenticators know the account, random bytes"),
     },
     "passkey_challenges": _all("digest expires_at", OfTheHouse("challenges that are used up; whose is not stored")),
+    "totp_authenticators": _together(
+        {"account_id": _OWNER, "sealed": Secret("the secret from which an authenticator app makes its codes, sealed")},
+        _sections("authenticator", "id added_at last_used_at last_step"),
+    ),
+    "totp_enrolments": _together(
+        {"account_id": _OWNER, "sealed": Secret("the secret of an app that is about to be set up, sealed")},
+        _sections("authenticator_enrolment", "id session_id begun_at expires_at", account_epoch="epoch"),
+    ),
+    "recovery_codes": _together(
+        {"account_id": _OWNER, "digest": _DIGEST},
+        _sections("recovery_codes", "made_at used_at"),
+    ),
+    "magic_links": _together(
+        {
+            "account_id": _OWNER,
+            "code_digest": _DIGEST,
+        },
+        _sections("sign_in_links", "asked_at expires_at agent address", asked="id"),
+    ),
+    "phones": {"account_id": _OWNER} | _sections("phone", "added_at last_used_at", sealed="number"),
+    "text_codes": _together(
+        {
+            "account_id": _OWNER,
+            "attempt": _DIGEST,
+            "digest": _DIGEST,
+        },
+        _sections("text_codes", "purpose sent_at expires_at guesses spent_at", sealed="number"),
+    ),
     "processes": _all("id seen_at", OfTheHouse("its own processes")),
     "csp_reports": _all(
         "id directive blocked page source disposition sample count first_seen_at last_seen_at",

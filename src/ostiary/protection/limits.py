@@ -11,7 +11,7 @@ from ostiary.core.limits import Limit
 if TYPE_CHECKING:
     from ostiary.protection.settings import ProtectionSettings
 
-HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 FOR_GOOD = timedelta(days=3650)
 """Until it is forgotten by an act of the owner."""
 
@@ -32,7 +32,18 @@ class Limits:
     resets: Limit
     letters: Limit
     passkeys: Limit
+    links: Limit
+    link_letters: Limit
+    link_codes: Limit
+    link_failures: Limit
+    texts_from: Limit
+    texts: Limit
+    texts_to: Limit
+    text_failures: Limit
+    texts_of_prefix: Limit
+    texts_in_all: Limit
     rechecks: Limit
+    enrolments: Limit
     exports: Limit
     weighings: Limit
     reports: Limit
@@ -61,7 +72,18 @@ class Limits:
             resets=Limit("reset.address", settings.resets_per_hour, HOUR),
             letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
             passkeys=Limit("passkey.address", settings.passkey_failures_per_minute, MINUTE),
+            links=Limit("link.address", settings.links_per_hour, HOUR),
+            link_letters=Limit("link.device", settings.links_per_hour, HOUR, per="device"),
+            link_codes=Limit("link.code", settings.link_code_failures, 10 * MINUTE, per="link"),
+            link_failures=Limit("link.account", settings.link_failures_per_day, DAY, per="account"),
+            texts_from=Limit("text.address", settings.texts_per_address, HOUR),
+            texts=Limit("text.account", settings.texts_per_hour, HOUR, per="account"),
+            texts_to=Limit("text.number", settings.texts_per_number, DAY, per="number"),
+            text_failures=Limit("text.code", settings.text_failures_per_day, DAY, per="account"),
+            texts_of_prefix=Limit("text.prefix", settings.text_budget_of_prefix, DAY, per="prefix"),
+            texts_in_all=Limit("text.all", settings.text_budget, DAY, per="everybody"),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
+            enrolments=Limit("enrolment.account", settings.enrolment_codes, timedelta(minutes=15), per="account"),
             exports=Limit("export.account", settings.exports_per_day, timedelta(days=1), per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),
             reports=Limit("csp.address", settings.csp_reports_per_minute, MINUTE),

@@ -21,8 +21,10 @@ from ostiary.protection import queries
 from ostiary.protection.attempt import Attempt
 from ostiary.protection.challenges import Challenges
 from ostiary.protection.devices import KnownDevices
+from ostiary.protection.enrolments import Enrolments
 from ostiary.protection.errors import AddressBlocked, Locked, ProofOfWorkNeeded
 from ostiary.protection.limits import Limits
+from ostiary.protection.messages import SentMessages
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from ostiary.protection.settings import ProtectionSettings
 
 
-class Protection(KnownDevices):
+class Protection(KnownDevices, Enrolments, SentMessages):
     """Spends from named limits before anything costly or telling happens."""
 
     def __init__(

@@ -85,7 +85,30 @@ class ProtectionSettings(BaseModel):
     passkey_failures_per_minute: int = Field(
         10, ge=1, description="Passkeys refused to one address, or to one known browser, in a minute."
     )
+    links_per_hour: int = Field(
+        10, ge=1, description="Sign-in links that one address, or one known browser, can ask for in an hour."
+    )
+    link_code_failures: int = Field(
+        5, ge=1, le=20, description="Wrong codes of one sign-in link, after which only the link itself is good."
+    )
+    link_failures_per_day: int = Field(
+        20, ge=1, le=100,
+        description="Codes of sign-in links that strangers may try for one account in a day; links work on.",
+    )  # fmt: skip
+    texts_per_address: int = Field(10, ge=1, description="Texts that one address can cause in an hour.")
+    texts_per_hour: int = Field(5, ge=1, description="Texts that one account can cause in an hour.")
+    texts_per_number: int = Field(10, ge=1, description="Texts to one number in a day, whoever causes them.")
+    text_failures_per_day: int = Field(
+        20, ge=1, le=100, description="Wrong codes in a day from whoever adds a telephone number to an account."
+    )
+    text_budget_of_prefix: int = Field(
+        100, ge=1, description="Texts in a day to all numbers of one country prefix: what pumping can cost there."
+    )
+    text_budget: int = Field(500, ge=1, description="Texts in a day in all: what pumping can cost.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
+    enrolment_codes: int = Field(
+        5, ge=1, le=100, description="Wrong codes in 15 minutes while a second factor is set up."
+    )
     exports_per_day: int = Field(5, ge=1, description="Exports of everything about one account in a day.")
     challenge: ChallengeSettings = Field(
         default_factory=ChallengeSettings, description="Work instead of refusal, for strangers at a locked name."

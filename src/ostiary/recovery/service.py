@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ostiary.accounts import DISOWN, UNLOCK, TokenSpent, find_address_key, mailbox_mark, name_key
+from ostiary.accounts import DISOWN, DISOWN_LIFETIME, UNLOCK, TokenSpent, find_address_key, mailbox_mark, name_key
+from ostiary.core.clock import millis
 from ostiary.core.secrets import b64, new_id, plain_digest
 from ostiary.recovery.errors import NotClosed
 
 if TYPE_CHECKING:
     from ostiary.accounts import Account, Accounts, Address
     from ostiary.alerts import Alerts
+    from ostiary.codes import RecoveryCodes
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
@@ -23,9 +25,14 @@ if TYPE_CHECKING:
     from ostiary.protection import Protection
     from ostiary.risk import Risk
     from ostiary.sessions import Sessions
+    from ostiary.texts import Texts
+    from ostiary.totp import Totp
 
 RESET = "password.reset"
 RESET_LIFETIME = timedelta(minutes=15)
+LETTERS_WAY = timedelta(days=1)
+"""How long after its cause a letter may leave: the mail server was away."""
+
 REQUEST, RESET_LETTER = "reset_request", "reset_letter"
 
 
@@ -53,6 +60,9 @@ class Recovery:
     accounts: Accounts
     passwords: Passwords
     passkeys: Passkeys
+    totp: Totp
+    codes: RecoveryCodes
+    texts: Texts
     sessions: Sessions
     protection: Protection
     risk: Risk
@@ -184,6 +194,9 @@ class Recovery:
             await self.accounts.keep(unit, spent.account_id)
             # All of them: which are the owner's own, nobody can tell from here (decision 33).
             await self.passkeys.forget_all(unit, spent.account_id)
+            await self._forget_young_factors(unit, spent.account_id)
+            # A number that is older than any such link stays: who reads the mailbox must not get past it (R20).
+            await self.texts.forget_since(unit, spent.account_id, unit.now - millis(DISOWN_LIFETIME))
             await self._end_everything(unit, spent.account_id, "disowned")
             found = await self._disowned(unit, spent)  # read last: the row is ours now, until the commit
             # Older letters to the same mailbox tell of what has just been ended.
@@ -237,7 +250,8 @@ class Recovery:
             if not await self.accounts.set_status(unit, account_id, "deactivated", "active"):
                 raise NotClosed
             await self.passwords.forget(unit, account_id)
-            await self.passkeys.forget_all(unit, account_id)
+            for factor in (self.passkeys, self.totp, self.texts, self.codes):
+                await factor.forget_all(unit, account_id)
             claim = await self.accounts.claim_address(unit, account_id, address)
             await self.accounts.prove(unit, claim.id)
             unit.note("account.returned", account_id)
@@ -271,6 +285,16 @@ class Recovery:
         await self.sessions.forget_devices(unit, account_id)
         await self.protection.forget_devices(unit, account_id)
         return await self.accounts.raise_epoch(unit, account_id)
+
+    async def _forget_young_factors(self, unit: Unit, account_id: str) -> None:
+        """Undo what a thief may have set up and a letter has told of; what is older stays (decision 34).
+
+        Else whoever merely reads the mailbox could take every second factor away.
+        """
+        since = unit.now - millis(DISOWN_LIFETIME + LETTERS_WAY)
+        await self.totp.forget_since(unit, account_id, since)
+        await self.codes.forget_since(unit, account_id, since)
+        await self.codes.end_if_last(unit, account_id)
 
     async def _disowned(self, unit: Unit, token: Spent) -> Disowned:
         account = await self.accounts.get(unit, token.account_id)

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import FastAPI, Response
 
 import ostiary.accounts.api
+import ostiary.codes.api
+import ostiary.codes.pages
 import ostiary.csp_reports.api
 import ostiary.login.api
+import ostiary.login.links.api
+import ostiary.login.links.pages
 import ostiary.login.pages
+import ostiary.magiclinks.api
+import ostiary.magiclinks.pages
+import ostiary.mfa.api
 import ostiary.passkeys.api
 import ostiary.passkeys.pages
 import ostiary.passwords.api
@@ -23,9 +30,14 @@ import ostiary.registration.api
 import ostiary.registration.pages
 import ostiary.sessions.api
 import ostiary.sessions.pages
+import ostiary.texts.api
+import ostiary.texts.pages
+import ostiary.totp.api
+import ostiary.totp.pages
 from ostiary.mail import Mailbox
 from ostiary.server.lanes import lanes_of
 from ostiary.sessions.answers import DeviceSessionAnswer, SignedInAnswer, UserAnswer
+from ostiary.texts import ConsoleCarrier
 from ostiary.web.answers import ProblemAnswer
 from ostiary.web.assets import router as assets
 from ostiary.web.doors import PAGE_PREFIX, Edge, House, service
@@ -43,6 +55,12 @@ ROUTERS = (
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
     ostiary.passkeys.api.router,
+    ostiary.mfa.api.router,
+    ostiary.totp.api.router,
+    ostiary.codes.api.router,
+    ostiary.magiclinks.api.router,
+    ostiary.login.links.api.router,
+    ostiary.texts.api.router,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
@@ -52,6 +70,11 @@ ROUTERS = (
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
     ostiary.passkeys.pages.router,
+    ostiary.totp.pages.router,
+    ostiary.codes.pages.router,
+    ostiary.magiclinks.pages.router,
+    ostiary.login.links.pages.router,
+    ostiary.texts.pages.router,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
@@ -68,15 +91,18 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
         app: The routes, where they are not the usual ones.
     """
     mailbox = house.post if isinstance(house.post, Mailbox) else None
-    app = app or routes(with_mailbox=mailbox is not None)
+    console = house.texts.carrier if isinstance(house.texts.carrier, ConsoleCarrier) else None
+    app = app or routes(with_mailbox=mailbox is not None, with_texts=console is not None)
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.letters,
-        Document(house, app),
-        *filter(None, [mailbox]),
+        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.magic_links,
+        house.texts, house.totp, house.codes, house.second_factors, house.letters, Document(house, app),
+        *filter(None, [mailbox, console]),
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)
-    renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest)
+    switches = {"links": house.settings.magiclinks.offered, "texts": house.texts.are_offered}
+    offered = frozenset(name for name, is_on in switches.items() if is_on)
+    renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest, offered)
     edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock)
     inside = House(edge, {type(part): part for part in parts})
 
@@ -88,7 +114,7 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
 
 
 @cache
-def routes(*, with_mailbox: bool) -> FastAPI:
+def routes(*, with_mailbox: bool, with_texts: bool = False) -> FastAPI:
     """Return the application that every house of this process shares: building it costs a tenth of a second."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     for router in ROUTERS:
@@ -98,6 +124,10 @@ def routes(*, with_mailbox: bool) -> FastAPI:
         from ostiary.server.mailbox import router as mailbox  # noqa: PLC0415 - development only, never in `serve`
 
         app.include_router(mailbox)
+    if with_texts:
+        from ostiary.server.mailbox import texts_router as texts  # noqa: PLC0415 - as above
+
+        app.include_router(texts)
 
     @app.get(OPENAPI_PATH, include_in_schema=False)
     async def openapi(document: Annotated[Document, service(Document)]) -> Response:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Request, Response
 
 from ostiary.mail import Mailbox
+from ostiary.texts import ConsoleCarrier
 from ostiary.web.doors import page, service
 from ostiary.web.problems import NotFound
 
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
     from ostiary.mail import KeptLetter
 
 PATH = "/dev/mailbox"
+TEXTS_PATH = "/dev/texts"
 TheMailbox = Annotated[Mailbox, service(Mailbox)]
 
+TheConsole = Annotated[ConsoleCarrier, service(ConsoleCarrier)]
+
 router = APIRouter(include_in_schema=False)
+texts_router = APIRouter(include_in_schema=False)
 
 
 @router.get(PATH)
@@ -38,6 +43,18 @@ async def letter_page(request: Request, letter_id: str, mailbox: TheMailbox) -> 
     if letter is None:
         raise NotFound
     return page(request, "dev/letter.html", letter=letter)
+
+
+@texts_router.get(TEXTS_PATH)
+async def texts_page(request: Request, console: TheConsole) -> Response:
+    """List the text messages, the newest first."""
+    return page(request, "dev/texts.html", texts=list(console.texts))
+
+
+@texts_router.get(f"{TEXTS_PATH}.json")
+async def texts_json(console: TheConsole) -> dict[str, object]:
+    """Return the text messages, for tests and scripts."""
+    return {"texts": [{"to": text.to, "body": text.body} for text in console.texts]}
 
 
 def _said(letter: KeptLetter) -> dict[str, str]:

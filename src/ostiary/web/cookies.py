@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ostiary.web.settings import CookieSettings
     from ostiary.web.visit import Visit
 
-Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey", "bound"]
+Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey", "link", "bound"]
 Header = tuple[bytes, bytes]
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -31,6 +31,7 @@ class Cookies:
             "csrf": prefix + settings.csrf,
             "device": prefix + settings.device,
             "passkey": prefix + settings.passkey,
+            "link": prefix + settings.link,
             "bound": prefix + settings.bound,
         }
 

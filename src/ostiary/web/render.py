@@ -45,9 +45,13 @@ class Renderer:
         product_name: What the people who sign in call this service.
         base: Path below which pages and static files live, without a slash at its end.
         password_minimum: Characters that a new password needs, as the pages say it.
+        offered: What may be switched off and is not: `links` (sign-in links), `texts` (codes by text message).
     """
 
-    def __init__(self, product_name: str = "Ostiary", base: str = "/auth", password_minimum: int = 12) -> None:
+    def __init__(
+        self, product_name: str = "Ostiary", base: str = "/auth", password_minimum: int = 12,
+        offered: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
         self._base = base.rstrip("/")
         self._addresses = {name: f"{self._base}/static/{name}?v={digest}" for name, digest in _digests().items()}
         self._environment = Environment(
@@ -63,7 +67,7 @@ class Renderer:
         )
         self._environment.globals.update(
             asset=self.asset, base=self._base, base_api=_API, product_name=product_name,
-            password_minimum=password_minimum,
+            password_minimum=password_minimum, offered=offered,
         )  # fmt: skip
         self._environment.filters.update(utc=utc_words, instant=instant, linked=linked)
         for name in self._environment.list_templates(extensions=["html"]):

@@ -42,6 +42,10 @@ class CookieSettings(BaseModel):
         "passkey", pattern=r"^[A-Za-z0-9_]{1,40}$",
         description="Name of the cookie that binds a passkey's challenge to a browser.",
     )  # fmt: skip
+    link: str = Field(
+        "signin_link", pattern=r"^[A-Za-z0-9_]{1,40}$",
+        description="Name of the cookie that tells the browser which asked for a sign-in link.",
+    )  # fmt: skip
     bound: str = Field(
         "bound", pattern=r"^[A-Za-z0-9_]{1,40}$",
         description="Name of the cookie by which a session goes on at its device; the session's id follows.",
@@ -60,12 +64,9 @@ class CookieSettings(BaseModel):
 
     @model_validator(mode="after")
     def _have_names_of_their_own(self) -> Self:
-        names = {self.access, self.refresh, self.session, self.csrf, self.device, self.passkey, self.bound}
-        if len(names) < 7:
-            raise ValueError(
-                "two cookies have one name: give access, refresh, session, csrf, device, passkey and bound different "
-                "ones"
-            )
+        names = {self.access, self.refresh, self.session, self.csrf, self.device, self.passkey, self.link, self.bound}
+        if len(names) < 8:
+            raise ValueError("two cookies have one name: give each kind another")
         return self
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from markupsafe import Markup
+
 from ostiary.login.pages import Work
+from ostiary.totp.picture import drawn
 from ostiary.web.render import Form
 
 NONCE = "c2FtcGxlLW5vbmNl"
@@ -127,6 +130,24 @@ PASSKEYS: dict[str, Any] = {
 }
 
 
+TOTP: dict[str, Any] = {"account": MIRA, "authenticator": None, "enrolment": None, "is_new": False, "codes": ()}
+APP = {"added_at": THEN - timedelta(days=40), "last_used_at": THEN}
+URI = "otpauth://totp/Ostiary:mira?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Ostiary"
+ENROLMENT = {"groups": ["JBSW", "Y3DP", "EHPK", "3PXP"] * 2, "uri": URI, "picture": Markup(drawn(URI))}
+CODES = tuple(f"{number}K3M-4567-89AB-CDEF-GHJK-MNPQ" for number in range(10))
+RECOVERY: dict[str, Any] = {"account": MIRA, "codes": (), "made": 10, "left": 8, "low": 3, "made_at": THEN}
+ASKED: dict[str, Any] = {
+    "username": "mira",
+    "is_same_browser": True,
+    "asked_at": THEN,
+    "device": "Firefox on Linux",
+    "place": "Uppsala, Sweden",
+    "address": "192.0.2.44",
+}
+PHONE: dict[str, Any] = {"number": "+46 ••• 67", "added_at": THEN, "last_used_at": None}
+TEXTS = {"account": MIRA, "phone": None, "pending": None, "are_offered": True}
+
+
 def samples() -> list[Sample]:
     """Return every state, each complete but for `nonce`."""
     rows: list[tuple[str, str, dict[str, Any]]] = [
@@ -137,6 +158,18 @@ def samples() -> list[Sample]:
             "sign_in.html",
             {"form": Form({"login": "mira"}, {}, "The address or the password is not right.")},
         ),
+        ("sign-in-by-mail-too", "sign_in.html", {"offered": {"links"}, "next": "/auth/sessions"}),
+        ("link", "link.html", {"next": ""}),
+        ("link-limited", "link.html", {"next": "", "form": Form({"email": "m@x.org"}, {}, "Too many attempts.")}),
+        ("link-sent", "link_sent.html", {}),
+        ("link-sent-wrong", "link_sent.html", {"form": Form({}, {}, "This code is not right, or it is too old.")}),
+        ("magic-link", "magic_link.html", {"token": "t0k", "offer": ASKED}),
+        (
+            "magic-link-elsewhere",
+            "magic_link.html",
+            {"token": "t0k", "offer": ASKED | {"username": "mi•••", "is_same_browser": False}},
+        ),
+        ("magic-link-too-late", "magic_link.html", {"token": "", "offer": None}),
         ("new-password", "new_password.html", {"ticket": "t0k", "login": "mira", "next": "/auth/account"}),
         (
             "new-password-refused",
@@ -185,6 +218,38 @@ def samples() -> list[Sample]:
             "passkeys.html",
             PASSKEYS | {"form": Form({}, {}, "This passkey is the only way into the account.")},
         ),
+        ("totp", "totp.html", TOTP),
+        ("totp-enrolment", "totp.html", TOTP | {"enrolment": ENROLMENT}),
+        (
+            "totp-refused",
+            "totp.html",
+            TOTP
+            | {
+                "enrolment": ENROLMENT,
+                "authenticator": APP,
+                "form": Form({}, {"code": ["This is not the code that the app shows now."]}),
+            },
+        ),
+        (
+            "totp-new",
+            "totp.html",
+            TOTP | {"authenticator": APP | {"last_used_at": None}, "is_new": True, "codes": CODES},
+        ),
+        ("totp-set-up", "totp.html", TOTP | {"authenticator": APP}),
+        ("recovery-codes", "recovery_codes.html", RECOVERY),
+        ("recovery-codes-few", "recovery_codes.html", RECOVERY | {"left": 0}),
+        ("recovery-codes-none", "recovery_codes.html", RECOVERY | {"made": 0, "left": 0, "made_at": None}),
+        ("recovery-codes-new", "recovery_codes.html", RECOVERY | {"codes": CODES}),
+        ("phone", "phone.html", TEXTS | {"phone": PHONE}),
+        ("phone-none", "phone.html", TEXTS),
+        ("phone-pending", "phone.html", TEXTS | {"pending": "+46 ••• 67"}),
+        ("phone-not-offered", "phone.html", TEXTS | {"are_offered": False}),
+        (
+            "phone-refused",
+            "phone.html",
+            TEXTS | {"form": Form({"number": "070"}, {"number": ["Write it with + and the country's prefix."]})},
+        ),
+        ("account-texts", "account.html", {"account": MIRA, "offered": {"texts"}}),
         ("password", "password.html", {"account": MIRA}),
         (
             "password-refused",
@@ -237,5 +302,11 @@ def samples() -> list[Sample]:
         ("mailbox", "dev/mailbox.html", {"letters": LETTERS}),
         ("mailbox-empty", "dev/mailbox.html", {"letters": []}),
         ("letter", "dev/letter.html", {"letter": LETTERS[0]}),
+        (
+            "texts",
+            "dev/texts.html",
+            {"texts": [{"to": "+46701234567", "body": "123456 confirms.\n\n@id.example #1"}]},
+        ),
+        ("texts-empty", "dev/texts.html", {"texts": []}),
     ]
     return [Sample(name, template, {"csrf_token": CSRF} | context) for name, template, context in rows]

@@ -28,6 +28,12 @@ CONTEXT: dict[str, Any] = {
     "alert": "no_known_one",
     "alert_id": "AZabc",
     "name": "Blue key",
+    "factor": "totp",
+    "replaces": False,
+    "codes": 10,
+    "left": 3,
+    "code": "K7QM-2XHD",
+    "number": "+46 ••• 67",
     "severity": "critical",
     "words": "A few passwords are being tried on many accounts.",
     "advice": "Read the incident guide.",
@@ -37,6 +43,7 @@ CONTEXT: dict[str, Any] = {
 
 SHOWN_OTHERWISE = {
     "link", "disown_link", "new_address", "when", "until", "hours", "minutes", "paragraphs", "severity",
+    "factor", "replaces",  # in words
 }  # fmt: skip
 
 

@@ -1,0 +1,7 @@
+"""Recovery codes: a second factor on paper, for when the others are lost."""
+
+from ostiary.codes.errors import NoSecondFactor
+from ostiary.codes.queries import Standing
+from ostiary.codes.service import CodeProof, RecoveryCodes
+
+__all__ = ["CodeProof", "NoSecondFactor", "RecoveryCodes", "Standing"]

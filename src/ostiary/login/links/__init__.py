@@ -1,0 +1,1 @@
+"""Signing in by a link in a letter, or by the code beside it."""

@@ -1,0 +1,20 @@
+"""What protects an account, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ostiary.mfa.answers import MfaAnswer
+from ostiary.mfa.service import SecondFactors
+from ostiary.web.answers import refusals
+from ostiary.web.doors import SignedInCaller, api_router, service
+
+router = api_router("second factors")
+
+
+@router.get("/mfa", operation_id="getSecondFactors", responses=refusals(401))
+async def standing(
+    factors: Annotated[SecondFactors, service(SecondFactors)], caller: SignedInCaller
+) -> MfaAnswer:  # fmt: skip
+    """Say which second factors the caller has, and how many recovery codes are left."""
+    return MfaAnswer.of(await factors.standing(caller.account_id or ""))
