@@ -188,7 +188,7 @@ class TestOnWhateverDatabase:
         bearing = await owner(house, outside)
         app, codes = await set_up(house, outside, bearing)
 
-        answer = await outside.get(f"{API}/account/export", headers=bearing)
+        answer = await outside.post(f"{API}/account/export", headers=bearing)
 
         document = answer.json()
         assert document["authenticator"].keys() == {"id", "added_at", "last_used_at", "last_step"}

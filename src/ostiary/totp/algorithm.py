@@ -20,8 +20,6 @@ DIGITS = 6
 STEP_SECONDS = 30
 STEPS_BACK = 1  # RFC 6238 section 5.2: for the time that typing and sending take
 LONGEST_ANSWER = 64
-NEVER = -1
-"""The last used step of a secret that was never used: steps begin at 0."""
 
 
 def new_secret() -> bytes:
