@@ -29,6 +29,11 @@ JOURNAL_ENTRIES = {
     "alert.test_sent": "The keeper tried the ways on which alerts go.",
     "attempt.refused": "A limit or the lockout refused before anything was checked; `reason` is the problem's slug.",
     "factors.forgotten": "The keeper removed every second factor of an account, and all that was granted ended.",
+    "browser.all_forgotten": "The owner had every browser asked for the second factor again; `number` were remembered.",
+    "browser.remembered": "A browser that has shown a second factor need not show one again for a while.",
+    "factor.demanded": "What was shown is right, and the account asks for one of `methods` beside it.",
+    "factor.refused": "A second factor was `wrong`, or `used` by somebody quicker.",
+    "factor.skipped": "A remembered browser was not asked for a second factor.",
     "habits.broken": "What was learned about an account's sign-ins was edited, or a later version wrote it.",
     "habits.forgotten": "What was learned about an account's sign-ins was dropped; it is learned anew.",
     "incident.step_taken": "The keeper took a step of an incident; who and why are sealed under the house's key.",
@@ -48,6 +53,7 @@ JOURNAL_ENTRIES = {
     "login.failed": "A wrong pair of name and password; the account stays empty if the name is nobody's.",
     "login.refused": "The proof was right, but `reason` is an account status that lets nobody in, `epoch` or `risk`.",
     "login.succeeded": "A sign-in; `methods` as in RFC 8176.",
+    "login.ticket_refused": "A ticket came after its account or password had changed, twice, or outside its session.",
     "network.blocked": "A network was shut out, by the keeper or by its failures; or the house is on guard.",
     "network.unblocked": "The keeper let a network in again.",
     "passkey.added": (
@@ -79,6 +85,7 @@ JOURNAL_ENTRIES = {
     "session.proof_refused": "Somebody with the session's cookies, or with an offer that was taken up, showed no right "
     "key for it.",
     "session.started": "A device was signed in.",
+    "session.strengthened": "Its owner has proven anew who they are, by `methods` and no others.",
     "spraying.seen": "One wrong password was tried for so many `names` in an hour.",
     "stuffing.seen": "So many `names` failed at first in ten minutes, those that succeeded taken off.",
     "totp.added": "The owner set up an authenticator app, by a code that it showed.",
@@ -126,6 +133,12 @@ LIMITS = {
     "text.code": ("codes that were to add a number", "across codes sent anew", "429", "text_failures_per_day"),
     "text.prefix": ("texts to all its numbers", "in the database", "429; an alert", "text_budget_of_prefix"),
     "text.all": ("texts", "in the database", "429; an alert", "text_budget"),
+    "second_factor.account": (
+        "wrong second factors", "or for a known browser with its account", "429", "second_factor_failures",
+    ),
+    "second_factor.day": (
+        "the same", "or for a known browser with its account", "429", "second_factor_failures_per_day",
+    ),
     "recheck.account": ("wrong passwords inside a session", "", "429", "rechecks"),
     "enrolment.account": ("wrong codes while a second factor is set up", "", "429", "enrolment_codes"),
     "export.account": ("exports of everything about an account", "", "429", "exports_per_day"),

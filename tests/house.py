@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -15,9 +16,11 @@ import pytest
 from sqlalchemy import select
 
 from ostiary.core import signals
+from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
 from ostiary.core.db import Query, postgres
 from ostiary.core.journal import Entry
+from ostiary.core.secrets import unb64
 from ostiary.core.tables import journal
 from ostiary.mail import KeptLetter, Mailbox
 from ostiary.migrations import migrate
@@ -156,6 +159,19 @@ async def login(client: httpx.AsyncClient, name: str = "mira", password: str = P
 def bearer(signed_in: Mapping[str, Any]) -> dict[str, str]:
     """Return the header that shows an answer's access token."""
     return {"authorization": f"Bearer {signed_in['access_token']}"}
+
+
+async def strengthened(house: Ostiary, bearing: Mapping[str, str]) -> dict[str, str]:
+    """Let a session say that its owner has just shown a passkey, and return the header that says so.
+
+    For tests of what comes after it: the ceremony itself is in those of the front desk.
+    """
+    told = json.loads(unb64(bearing["authorization"].split(".")[1]))
+    async with house.database.unit(KEEPER) as unit:
+        account = await house.accounts.get(unit, told["sub"])
+        session = await house.sessions.step_up(unit, account, told["sid"], ("swk", "user", "mfa"))
+    assert session is not None
+    return {"authorization": f"Bearer {house.sessions.grant(account, session).access.token}"}
 
 
 async def letter_to(house: Ostiary, address: str, about: str = "") -> KeptLetter:

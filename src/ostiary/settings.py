@@ -19,6 +19,7 @@ from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
 from ostiary.csp_reports.settings import CspReportSettings
 from ostiary.keys.settings import KeySettings
+from ostiary.login.settings import LoginSettings
 from ostiary.magiclinks.settings import MagicLinkSettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passkeys.settings import PasskeySettings
@@ -71,6 +72,9 @@ class Settings(BaseModel):
     )
     texts: TextSettings = Field(
         default_factory=TextSettings, description="Codes by text message: where they may go, and who sends them."
+    )
+    login: LoginSettings = Field(
+        default_factory=LoginSettings, description="Second factors, and browsers that need not show one."
     )
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")

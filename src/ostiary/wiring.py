@@ -32,10 +32,10 @@ from ostiary.core.signals import Push, Signals
 from ostiary.csp_reports import CspReports
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
-from ostiary.login import Login
+from ostiary.login import ByLink, Entrance, Login, RememberedBrowsers, SecondFactors, SecondStep, StepUp, Tickets
 from ostiary.magiclinks import MagicLinks
 from ostiary.mail import Letters, Post, post_for, refuse_broken
-from ostiary.mfa import SecondFactors
+from ostiary.mfa import Mfa
 from ostiary.migrations import migrate
 from ostiary.passkeys import Passkeys, site_of
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
@@ -186,8 +186,6 @@ class Ostiary:
         self.totp = Totp(
             self.database, self.accounts, self.protection, self.sealer, self.codes, settings.web.product_name
         )  # fmt: skip
-        self.codes.stand_in_for(self.totp.is_set_up, self.passkeys.has_one)
-        self.second_factors = SecondFactors(self.accounts, self.sessions, self.totp, self.codes, self.passkeys)
         self.magic_links = MagicLinks(
             self.database, self.accounts, self.sessions, self.protection, self.onetime, self.macs, self.letters,
             self.post, self.places, self.outbox, self.passwords.mark, self.passwords.held_mark, settings.magiclinks,
@@ -195,15 +193,36 @@ class Ostiary:
         self.magic_links.serve()
         self.texts = Texts(
             self.database, self.accounts, self.account_keys, self.macs, self.protection, self.alerts,
-            carrier_for(settings.texts, self.outbound, console), settings.texts, settings.web.product_name,
-            urlsplit(settings.web.public_url).hostname or "",
+            self.codes.end_if_last, carrier_for(settings.texts, self.outbound, console), settings.texts,
+            settings.web.product_name, urlsplit(settings.web.public_url).hostname or "",
+        )  # fmt: skip
+        # Codes stand in for the others, and are gone with the last of them: they come last.
+        self.factors = SecondFactors(self.database, self.passkeys, self.totp, self.texts, self.codes)
+        self.codes.stand_in_for(self.totp.is_set_up, self.passkeys.has_one, self.texts.is_set_up)
+        self.mfa = Mfa(
+            self.accounts, self.sessions, self.totp, self.codes, self.passkeys, self.texts, self.factors
         )  # fmt: skip
 
     def _man_the_desks(self, settings: Settings) -> None:
         """The journeys that combine proofs, and what is done with an account."""
+        self.browsers = RememberedBrowsers(self.database, settings.login)
+        tickets = Tickets(self.onetime, self.accounts, self.passwords)
+        entrance = Entrance(
+            self.database, self.passwords, self.sessions, self.protection, self.risk, self.alerts, self.factors,
+            self.browsers, tickets,
+        )  # fmt: skip
         self.login = Login(
-            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.attacks,
-            self.risk, self.alerts, self.magic_links,
+            self.database, self.accounts, self.passwords, self.passkeys, self.protection, self.attacks, self.alerts,
+            self.factors, entrance,
+        )  # fmt: skip
+        self.by_link = ByLink(
+            self.database, self.accounts, self.passwords, self.magic_links, self.protection, self.factors, entrance
+        )  # fmt: skip
+        self.second_step = SecondStep(
+            self.database, self.passkeys, self.protection, self.factors, tickets, entrance
+        )  # fmt: skip
+        self.step_up = StepUp(
+            self.database, self.accounts, self.passwords, self.passkeys, self.protection, self.factors, entrance
         )  # fmt: skip
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
@@ -211,12 +230,12 @@ class Ostiary:
         )  # fmt: skip
         self.registration.serve(self.outbox)
         self.recovery = Recovery(
-            self.database, self.accounts, self.passwords, self.passkeys, self.totp, self.codes, self.texts,
-            self.sessions, self.protection, self.risk, self.alerts, self.onetime, self.letters, self.post, self.outbox,
+            self.database, self.accounts, self.passwords, self.factors, self.sessions, self.protection, self.risk,
+            self.alerts, self.onetime, self.letters, self.post, self.outbox,
         )  # fmt: skip
         self.recovery.serve()
         self.incident = Incident(
-            self.database, self.accounts, self.sessions, self.second_factors, self.keys, self.alerts, self.letters,
+            self.database, self.accounts, self.sessions, self.mfa, self.keys, self.alerts, self.letters,
             self.post, self.outbox,
         )  # fmt: skip
 
@@ -224,7 +243,7 @@ class Ostiary:
             self.database,
             (
                 self.accounts, self.passwords, self.passkeys, self.totp, self.codes, self.magic_links, self.texts,
-                self.protection, self.risk, self.alerts, self.incident, self.onetime,
+                self.protection, self.risk, self.alerts, self.incident, self.onetime, self.browsers,
             ),
             self.sessions, self.outbox, self.audit, self.places,
         )  # fmt: skip
@@ -368,6 +387,7 @@ class Ostiary:
         every(timedelta(minutes=10), "authenticator enrolments", self.totp.prune)
         every(timedelta(minutes=10), "sign-in links", self.magic_links.prune)
         every(timedelta(minutes=10), "text codes", self.texts.prune)
+        every(timedelta(hours=6), "remembered browsers", self.browsers.prune)
         every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)

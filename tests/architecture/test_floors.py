@@ -15,6 +15,7 @@ OPEN_ROOMS = {
     ("server.*", "*.answers"): "shapes that the fast lane answers with, for the OpenAPI document",
     ("*.api", "sessions.answers"): "whoever signs in gets the same answer; a program that embeds needs no shapes",
     ("login.api", "passkeys.answers"): "what an authenticator answers is read by its own slice's shape",
+    ("login.pages", "passkeys.answers"): "as above, out of a form's field",
     ("*.answers", "*.answers"): "an answer may hold another room's",
     ("settings", "*.settings"): "composes every section",
     ("settings", "passwords.policy"): "the policy's settings stand beside the policy",

@@ -8,13 +8,14 @@ import re
 from tests.architecture.source import ROOT, modules, owner_of
 
 STARTERS = {
-    "login.service.Login._start": "a password, passkey or mailbox was proven, or a ticket that a password has earned",
+    "login.entrance.Entrance.start": "every proof that the account asks for was shown, or a ticket that one has earned",
     "registration.service.Registration.register": "the account was opened just now",
 }
 """What may start a session, and on what evidence."""
 
 GRANTERS = {
-    "login.service.Login._start",
+    "login.entrance.Entrance.start",
+    "login.entrance.Entrance.step_up",
     "registration.service.Registration.register",
     "sessions.service.Sessions.refresh",
     "sessions.service.Sessions.resume",
@@ -22,13 +23,8 @@ GRANTERS = {
 """What may hand out tokens of a session."""
 
 ROUTES = {
-    "login.api._entered",
-    "login.api.finish_passkey_sign_in",
-    "login.links.api.confirm_magic_link",
-    "login.links.pages.sign_in_by_code",
-    "login.links.pages.sign_in_by_link",
-    "login.pages.sign_in",
-    "login.pages.choose_new_password",
+    "login.api._hand_over",
+    "login.pages.onwards",
     "registration.api.register",
     "registration.pages.register",
     "sessions.lane.SessionLane.refresh",

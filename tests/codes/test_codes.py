@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import bindparam, update
 from tests.attacks.raw import contents
 from tests.house import API, bearer, journalled, letter_to, register
-from tests.passkeys.steps import add, owner
+from tests.passkeys.steps import add
+from tests.passkeys.steps import strong_owner as owner
 from tests.recovery.steps import letters
 from tests.totp.steps import CALLER, named, only_account, said, set_up
 

@@ -62,6 +62,7 @@ async def test_the_claims_are_those_of_the_contract(
         "email_verified": True,
         "permissions": [],
         "amr": ["pwd"],
+        "acr": "aal1",
         "auth_time": now,
         "client_id": "ostiary",  # RFC 9068 section 2.2
         "epoch": claims["epoch"],

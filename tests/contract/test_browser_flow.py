@@ -30,6 +30,8 @@ async def test_a_browser_lives_by_cookies_and_the_csrf_header(
     assert (await browser.get(f"{API}/me")).json()["full_name"] == "Mira"
 
     change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert_problem(await browser.post(f"{API}/password/change", json=change), 401, "sign-in-too-old")
+    assert (await browser.post(f"{API}/step-up", json={"password": PASSWORD})).status_code == 200
     assert (await browser.post(f"{API}/password/change", json=change)).status_code == 200
     (session,) = (await browser.get(f"{API}/sessions")).json()["sessions"]
     assert session["current"] is True

@@ -55,6 +55,10 @@ def host_of(house: Ostiary, *, redirect_to_sign_in: bool = False) -> FastAPI:
     async def recent(account: RecentSignIn) -> dict[str, str]:
         return {"hello": account.username}
 
+    @app.get("/vault", dependencies=[fresh(minutes=60, acr="aal2")])
+    async def vault(account: CurrentAccount) -> dict[str, object]:
+        return {"acr": account.acr, "by_passkey": account.reaches("phr")}
+
     @app.get("/lend", dependencies=[permission("books:lend")])
     async def lend() -> dict[str, str]:
         return {"lent": "yes"}

@@ -12,11 +12,12 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from tests.house import API, PASSWORD, bearer, letter_to, login, register, token_in
 from tests.integrations.conftest import BuildHouse
 from tests.integrations.hosts import Browser, host_of, is_problem, started
+from tests.login.steps import ONE, give_codes, type_in
 
 from ostiary.client import ACCESS_TYP
 from ostiary.client.jws import sign
 from ostiary.core.clock import ManualClock
-from ostiary.integrations.fastapi import CannotMount, CurrentAccount, Identity, current_account, mount
+from ostiary.integrations.fastapi import CannotMount, CurrentAccount, Identity, current_account, fresh, mount
 from ostiary.passwords import WrongPassword
 from ostiary.wiring import Ostiary
 
@@ -136,6 +137,28 @@ async def test_a_sign_in_of_eleven_minutes_ago_is_challenged_by_rfc_9470(
     assert answer.json()["max_age"] == 600
     again = await login(client)
     assert (await client.get("/fresh", headers=bearer(again))).status_code == 200
+
+
+async def test_a_route_can_ask_for_two_factors(client: httpx.AsyncClient, closed_house: Ostiary) -> None:
+    mira = await register(client)
+    await give_codes(closed_house, mira["user"]["id"], ONE)
+
+    answer = await client.get("/vault", headers=bearer(mira))
+
+    assert is_problem(answer, 401, "sign-in-too-weak")
+    (challenge,) = answer.headers.get_list("www-authenticate")
+    assert challenge.startswith('Bearer realm="ostiary", error="insufficient_user_authentication"')
+    assert 'acr_values="aal2"' in challenge
+    assert 'max_age="3600"' in challenge
+    asked = await client.post(f"{API}/step-up", json={"password": PASSWORD}, headers=bearer(mira))
+    heir = await type_in(client, asked.json()["ticket"], ONE, headers=bearer(mira))
+    shown = await client.get("/vault", headers=bearer(heir.json()))
+    assert shown.json() == {"acr": "aal2", "by_passkey": False}
+
+
+def test_a_strength_that_nobody_knows_is_a_mistake_where_it_is_written() -> None:
+    with pytest.raises(ValueError, match="not in"):
+        fresh(acr="aal3")  # type: ignore[arg-type]
 
 
 async def test_a_permission_is_read_from_the_account_and_by_its_exact_name(

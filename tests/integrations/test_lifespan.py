@@ -224,6 +224,13 @@ async def test_an_application_with_pages_keeps_a_browser_signed_in_and_sends_oth
         assert (await browser.send("GET", "/deep/er/page", headers=html)).json() == "mira"
         assert (await browser.send("GET", "/hello")).json()["hello"] == "mira"  # the answer renewed the cookie
 
+        # Whoever is in, and not well enough, proves more in the session that they have.
+        sent = await browser.send("GET", "/fresh", headers=html)
+        assert (sent.status_code, sent.headers["location"]) == (303, "/auth/step-up?next=/fresh")
+        sent = await browser.send("GET", "/vault", headers=html)
+        assert sent.headers["location"] == "/auth/step-up?next=/vault&acr=aal2"
+        assert is_problem(await browser.send("GET", "/vault"), 401, "sign-in-too-old")
+
         await browser.sign_out()
         assert (await browser.send("GET", "/deep/er/page", headers=html)).status_code == 303
 

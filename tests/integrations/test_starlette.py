@@ -39,6 +39,10 @@ async def lately(request: Request) -> Response:
     return PlainTextResponse((await fresh_account(request, minutes=5)).username)
 
 
+async def doubly(request: Request) -> Response:
+    return PlainTextResponse((await fresh_account(request, acr="aal2")).username)
+
+
 async def allowed(request: Request) -> Response:
     return PlainTextResponse((await permitted_account(request, "books:lend")).username)
 
@@ -62,7 +66,7 @@ def host_of(house: Ostiary) -> Starlette:
     app = Starlette(
         routes=[
             Route("/who", who), Route("/perhaps", perhaps), Route("/proven", proven), Route("/lately", lately),
-            Route("/allowed", allowed), Route("/form", form, methods=["GET", "POST"]),
+            Route("/doubly", doubly), Route("/allowed", allowed), Route("/form", form, methods=["GET", "POST"]),
             Route("/stream", stream, methods=["POST"]), Mount("/below", routes=[Route("/who", who)]),
             Mount("/apart", app=Starlette(routes=[Route("/who", who)])),
         ]
@@ -82,6 +86,7 @@ async def test_every_question_has_its_answer(closed_house: Ostiary, clock: Manua
             assert (await client.get(path, headers=shown)).text == "mira", path
         assert is_problem(await client.get("/proven", headers=shown), 403, "address-not-proven")
         assert is_problem(await client.get("/allowed", headers=shown), 403, "not-permitted")
+        assert is_problem(await client.get("/doubly", headers=shown), 401, "sign-in-too-weak")
 
         token = token_in(await letter_to(closed_house, "mira@example.org"))
         await client.post("/api/v1/auth/email/verify", json={"token": token})

@@ -75,14 +75,17 @@ def test_somebody_takes_their_data_leaves_and_comes_back(open_device: OpenDevice
 
 
 def test_a_sign_in_of_the_morning_is_not_enough_to_leave_in_the_evening(laptop: Device) -> None:
-    """Asked by its words alone: no test waits for ten minutes, and `tests/privacy` turns the clock."""
-    page = laptop.go("/auth/sign-in?next=/auth/account/erase&reason=once-more")
-    expect(page.get_by_role("status")).to_have_text("What you asked for is grave. Sign in once more to go on.")
+    """Asked by its page alone: no test waits for ten minutes, and `tests/login` turns the clock."""
     name = somebody()
     laptop.join(name)
-    laptop.go("/auth/sign-in?next=/auth/account/erase&reason=once-more")
-    page.get_by_label("Username or email address").fill(name)
+    laptop.go("/auth/sign-in")
+    laptop.sign_in(name)
+    page = laptop.go("/auth/step-up?next=/auth/account/erase")
+    expect(page.get_by_role("main")).to_contain_text("What you asked for is grave.")
+    assert violations(page) == []
+
     password_field(page).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Go on with the password").click()
+
     laptop.at("/auth/account/erase")
     expect(page.get_by_role("main")).to_contain_text("Your address is not confirmed")

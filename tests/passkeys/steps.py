@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 from sqlalchemy import select
-from tests.house import API, bearer, login
+from tests.house import API, bearer, login, strengthened
 from tests.passkeys.authenticator import Authenticator
 from tests.recovery.steps import settled
 
@@ -23,6 +23,11 @@ async def owner(house: Ostiary, client: httpx.AsyncClient, name: str = "mira") -
     """Be somebody with a proven address who has just signed in; return the header that says so."""
     await settled(house, client, name)
     return bearer(await login(client, name))
+
+
+async def strong_owner(house: Ostiary, client: httpx.AsyncClient, name: str = "mira") -> dict[str, str]:
+    """As `owner`, by a proof that is enough whatever the account gets."""
+    return await strengthened(house, await owner(house, client, name))
 
 
 async def begin(client: httpx.AsyncClient, bearing: dict[str, str]) -> dict[str, Any]:
@@ -86,3 +91,15 @@ async def newest(house: Ostiary, action: str) -> dict[str, Any]:
 async def why_refused(house: Ostiary) -> str:
     """Return the reason in the newest entry about a refused passkey."""
     return str((await newest(house, "passkey.refused"))["reason"])
+
+
+async def stronger(
+    client: httpx.AsyncClient, bearing: dict[str, str], authenticator: Authenticator, **changed: Any  # noqa: ANN401
+) -> dict[str, str]:
+    """Step a session up by a passkey, and return the header that says so."""
+    answer = await client.post(f"{API}/step-up/passkey/begin", headers=bearing)
+    assert answer.status_code == 200, answer.text
+    body = {"credential": authenticator.show(answer.json()["publicKey"], **changed)}
+    answer = await client.post(f"{API}/step-up/passkey/finish", json=body, headers=bearing)
+    assert answer.status_code == 200, answer.text
+    return bearer(answer.json())

@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 from tests.house import API, OpenHouse, client_of, journalled, letter_to
-from tests.passkeys.steps import add, owner, sign_in
+from tests.passkeys.steps import add, owner, sign_in, stronger
 
 from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
@@ -44,6 +44,7 @@ async def test_a_removed_one_opens_nothing_and_its_owner_is_told(house: Ostiary,
     bearing = await owner(house, outside)
     authenticator = await add(outside, bearing)
     (passkey_id,) = await ids(outside, bearing)
+    bearing = await stronger(outside, bearing, authenticator)
 
     answer = await outside.delete(f"{API}/passkeys/{passkey_id}", headers=bearing)
 
@@ -65,12 +66,15 @@ async def test_somebody_elses_is_not_there(house: Ostiary, outside: httpx.AsyncC
     assert await ids(outside, mira) == [passkey_id]
 
 
-async def test_removing_needs_a_sign_in_of_the_last_minutes(open_house: OpenHouse, clock: ManualClock) -> None:
+async def test_removing_needs_a_fresh_proof_by_a_passkey(open_house: OpenHouse, clock: ManualClock) -> None:
     house = await open_house(work=False, sessions={"access_lifetime": "PT15M"})
     async with client_of(house) as outside:
         bearing = await owner(house, outside)
-        await add(outside, bearing)
+        authenticator = await add(outside, bearing)
         (passkey_id,) = await ids(outside, bearing)
+        weak = await outside.delete(f"{API}/passkeys/{passkey_id}", headers=bearing)
+        assert (weak.status_code, weak.json()["acr_values"]) == (401, "phr")
+        bearing = await stronger(outside, bearing, authenticator)
         clock.advance(minutes=11)
 
         assert (await outside.delete(f"{API}/passkeys/{passkey_id}", headers=bearing)).status_code == 401
@@ -79,7 +83,7 @@ async def test_removing_needs_a_sign_in_of_the_last_minutes(open_house: OpenHous
 
 async def test_the_last_way_in_stays(house: Ostiary, outside: httpx.AsyncClient) -> None:
     bearing = await owner(house, outside)
-    await add(outside, bearing)
+    bearing = await stronger(outside, bearing, await add(outside, bearing))
     (passkey_id,) = await ids(outside, bearing)
     await without_a_password(house)
 
@@ -91,7 +95,7 @@ async def test_the_last_way_in_stays(house: Ostiary, outside: httpx.AsyncClient)
 
 async def test_of_the_last_two_removed_at_once_one_stays(house: Ostiary, outside: httpx.AsyncClient) -> None:
     bearing = await owner(house, outside)
-    await add(outside, bearing)
+    bearing = await stronger(outside, bearing, await add(outside, bearing))
     await add(outside, bearing)
     both = await ids(outside, bearing)
     await without_a_password(house)

@@ -13,12 +13,12 @@ from tests.passkeys.steps import add, ask, owner, show, why_refused
 
 from ostiary.core.caller import Caller
 from ostiary.core.secrets import unb64
-from ostiary.passkeys import PasskeyRefused, Proof
+from ostiary.passkeys import Asked, PasskeyRefused, Proof
 from ostiary.passkeys.answers import AssertionBody
 from ostiary.wiring import Ostiary
 
 CALLER = Caller(request_id="test", address="203.0.113.7")
-ATTEMPT = "the sign-in under way"
+ATTEMPT = "the-sign-in-under-way"
 on_one_database = pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
 
 
@@ -41,7 +41,12 @@ async def prove(
     if not named:
         credential["response"]["userHandle"] = None
     answer = AssertionBody.model_validate(credential).read()
-    return await house.passkeys.prove_second_factor(CALLER, answer, account_id=account_id, attempt_id=attempt)
+    return await house.passkeys.prove(CALLER, answer, Asked.by_attempt(attempt, account_id))
+
+
+async def begin(house: Ostiary, account_id: str) -> dict[str, Any]:
+    async with house.database.unit(CALLER) as unit:
+        return await house.passkeys.begin(unit, Asked.by_attempt(ATTEMPT, account_id))
 
 
 async def confirmed(house: Ostiary, proof: Proof) -> bool:
@@ -55,7 +60,7 @@ async def test_it_is_asked_for_by_its_name_and_shown(house: Ostiary, outside: ht
     mira, authenticator = await somebody(house, outside)
     await somebody(house, outside, "nils")
 
-    options = await house.passkeys.begin_second_factor(mira, ATTEMPT)
+    options = await begin(house, mira)
     proof = await prove(house, mira, authenticator.show(options), named=named)
 
     assert [unb64(one["id"]) for one in options["allowCredentials"]] == [authenticator.credential_id]
@@ -69,7 +74,7 @@ async def test_it_is_asked_for_by_its_name_and_shown(house: Ostiary, outside: ht
 
 async def test_of_one_answer_sent_many_times_one_counts(house: Ostiary, outside: httpx.AsyncClient) -> None:
     mira, authenticator = await somebody(house, outside, counts=False)
-    options = await house.passkeys.begin_second_factor(mira, ATTEMPT)
+    options = await begin(house, mira)
     proof = await prove(house, mira, authenticator.show(options))
 
     assert sorted(await asyncio.gather(*(confirmed(house, proof) for _ in range(6)))) == [False] * 5 + [True]
@@ -81,12 +86,12 @@ async def test_anothers_passkey_is_no_second_factor(house: Ostiary, outside: htt
     """Whoever knows a password must not finish with a key of their own."""
     mira, _ = await somebody(house, outside)
     _, thief = await somebody(house, outside, "nils")
-    options = await house.passkeys.begin_second_factor(mira, ATTEMPT)
+    options = await begin(house, mira)
 
     for named in (True, False):
         with pytest.raises(PasskeyRefused):
             await prove(house, mira, thief.show(options), named=named)
-        assert await why_refused(house) == "account"
+        assert await why_refused(house) == "another-account"
 
 
 @on_one_database
@@ -94,7 +99,7 @@ async def test_nor_is_ones_own_that_names_another(house: Ostiary, outside: httpx
     mira, authenticator = await somebody(house, outside)
     _, other = await somebody(house, outside, "nils")
     authenticator.handle = other.handle
-    options = await house.passkeys.begin_second_factor(mira, ATTEMPT)
+    options = await begin(house, mira)
 
     with pytest.raises(PasskeyRefused):
         await prove(house, mira, authenticator.show(options), named=True)
@@ -106,13 +111,11 @@ async def test_a_challenge_serves_its_own_sign_in_and_no_other_purpose(
     house: Ostiary, outside: httpx.AsyncClient
 ) -> None:
     mira, authenticator = await somebody(house, outside)
-    nils, other = await somebody(house, outside, "nils")
-    options = await house.passkeys.begin_second_factor(mira, ATTEMPT)
+    options = await begin(house, mira)
     nameless, cookie = await ask(outside)
 
     for account_id, answer, attempt in (
-        (mira, authenticator.show(options), "another sign-in"),
-        (nils, other.show(options), ATTEMPT),
+        (mira, authenticator.show(options), "another-sign-in"),
         (mira, authenticator.show(nameless), ATTEMPT),
     ):
         with pytest.raises(PasskeyRefused):

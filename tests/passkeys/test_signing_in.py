@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, login
 from tests.passkeys.authenticator import BE, BS, UP, UV, Authenticator
-from tests.passkeys.steps import COOKIE, add, ask, owner, show, sign_in, why_refused
+from tests.passkeys.steps import COOKIE, add, ask, owner, show, sign_in, stronger, why_refused
 from tests.recovery.steps import CALLER, disown_token, try_in
 
 from ostiary.core.caller import KEEPER
@@ -57,6 +57,7 @@ class TestSomebodyWithAPasskey:
     async def test_has_shown_two_factors(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         bearing = await owner(house, outside)
         bound = await add(outside, bearing, Authenticator())
+        bearing = await stronger(outside, bearing, bound)
         synced = await add(outside, bearing, Authenticator(flags=UP | UV | BE | BS))
 
         assert claims((await sign_in(outside, bound)).json())["amr"] == ["hwk", "user", "mfa"]
@@ -97,6 +98,7 @@ class TestSomebodyWithAPasskey:
     async def test_keeps_it_past_a_change_of_the_password(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         bearing = await owner(house, outside)
         authenticator = await add(outside, bearing)
+        bearing = await stronger(outside, bearing, authenticator)
         change = {"current_password": "correct horse battery", "new_password": "another battery staple"}
         assert (await outside.post(f"{API}/password/change", json=change, headers=bearing)).status_code == 200
 

@@ -16,6 +16,7 @@ from tests.attacks.raw import contents
 from tests.contract.browser import Browser
 from tests.contract.test_register_and_login import assert_problem
 from tests.house import API, PASSWORD, OpenHouse, bearer, journalled, letter_to, login, register, token_in
+from tests.login.steps import remembering
 from tests.magiclinks.steps import asked
 from tests.passkeys.steps import add
 from tests.privacy.steps import export
@@ -77,6 +78,8 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     secrets += [letter.token, letter.code, letter.cookie]
     await add_phone(house, client, bearer(held))
     await begin(client, bearer(held))
+    authenticator = await add(client, bearer(held))
+    held = await remembering(client, authenticator)
     secrets += [unlocking, held["access_token"], held["refresh_token"]]
     return held, secrets
 
@@ -209,7 +212,7 @@ async def test_a_link_on_another_site_exports_nothing(house: Ostiary, outside: h
     await browser.sign_in()
     assert (await browser.post(f"{API}/account/export")).status_code == 200
 
-    looked = await browser.get(f"{API}/account/export")
+    looked = await browser.post(f"{API}/account/export")
     browser.origin, browser.fetch_site = "https://evil.example", "cross-site"
     refused = await browser.post(f"{API}/account/export")
 
@@ -241,7 +244,7 @@ async def test_pages_ask_for_another_sign_in_when_it_is_long_ago(
     answer = await browser.get("/auth/account/erase")
 
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/auth/sign-in?next=/auth/account/erase&reason=once-more"
+    assert answer.headers["location"] == "/auth/step-up?next=/auth/account/erase"
 
 
 class _Entry(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import httpx
-from tests.house import API, OpenHouse, bearer, login
+from tests.house import API, OpenHouse, bearer, login, strengthened
 from tests.recovery.steps import ADDRESS, settled
 
 from ostiary.texts import ConsoleCarrier, KeptText
@@ -25,7 +25,7 @@ async def offering(open_house: OpenHouse, **more: Any) -> Ostiary:  # noqa: ANN4
 async def owner(house: Ostiary, client: httpx.AsyncClient, name: str = "mira") -> dict[str, str]:
     """Be somebody with a proven address who has just signed in; return the header that says so."""
     await settled(house, client, name)
-    return bearer(await login(client, name))
+    return await strengthened(house, bearer(await login(client, name)))
 
 
 async def begin(client: httpx.AsyncClient, bearing: dict[str, str], number: str = NUMBER) -> httpx.Response:

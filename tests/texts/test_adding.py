@@ -8,8 +8,19 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from tests.contract.browser import Browser
-from tests.house import API, PASSWORD, OpenHouse, bearer, client_of, journalled, letter_to, login, register
+from tests.contract.browser import ACCESS, Browser
+from tests.house import (
+    API,
+    OpenHouse,
+    bearer,
+    client_of,
+    journalled,
+    letter_to,
+    login,
+    register,
+    strengthened,
+)
+from tests.login.steps import owed, type_in
 from tests.privacy.steps import everything_stored
 from tests.recovery.steps import ADDRESS, CALLER, disown_token, settled
 from tests.texts.steps import (
@@ -102,7 +113,7 @@ class TestSomebodyWithATelephone:
     async def test_does_all_of_it_on_a_page(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         await settled(house, outside)
         browser = Browser(outside)
-        await browser.sign_in()
+        signed_in = await browser.sign_in()
         assert "/auth/phone" in (await browser.get("/auth/account")).text
         refused = await browser.submit("/auth/phone/begin", at="/auth/phone", number="070 123 45 67")
         assert (refused.status_code, "country’s prefix" in refused.text) == (422, True)
@@ -112,6 +123,10 @@ class TestSomebodyWithATelephone:
         assert (await browser.submit("/auth/phone/confirm", at="/auth/phone", code=wrong(code))).status_code == 422
         assert (await browser.submit("/auth/phone/confirm", at="/auth/phone", code=code)).status_code == 303
         assert "Not used yet" in (await browser.get("/auth/phone")).text
+        refused = await browser.submit("/auth/phone/remove", at="/auth/phone")
+        assert refused.headers["location"] == "/auth/step-up?next=/auth/phone"
+        await strengthened(house, bearer(signed_in.json()))
+        del browser.cookies[ACCESS]  # the page's own cookie brings one that says so
         assert (await browser.submit("/auth/phone/remove", at="/auth/phone")).status_code == 303
         assert "Not used yet" not in (await browser.get("/auth/phone")).text
 
@@ -254,10 +269,10 @@ class TestThisWasNotMe:
         self, house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
     ) -> None:
         await add(house, outside, await owner(house, outside))
-        clock.advance(days=7, seconds=1)
-        answer = await outside.post(f"{API}/login", json={"login": "mira", "password": PASSWORD})
-        outside.cookies.clear()
-        assert answer.status_code == 200
+        clock.advance(days=8, seconds=1)
+        ticket = await owed(outside)
+        assert (await outside.post(f"{API}/mfa/send", json={"ticket": ticket, "method": "sms"})).status_code == 200
+        assert (await type_in(outside, ticket, code_in(texts(house)[0]), "sms")).status_code == 200
         token = disown_token(await letter_to(house, ADDRESS, "New sign-in"))
 
         await Browser(outside).submit("/auth/not-me", at=f"/auth/not-me?token={token}", token=token)

@@ -13,7 +13,7 @@ from tests.attacks.raw import contents
 from tests.attacks.test_planted_secrets import OF_THE_CLIENT, Watch, watch
 from tests.contract.browser import Browser
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, login
-from tests.passkeys.steps import owner
+from tests.passkeys.steps import strong_owner as owner
 from tests.recovery.steps import ADDRESS, disown_token, letters
 from tests.totp.steps import CALLER, App, begin, confirm, is_set_up, only_account, prove, said, scan, set_up, use
 
@@ -124,7 +124,7 @@ class TestThisWasNotMe:
             return (await confirm(outside, bearing, app.code())).status_code
 
         async with house.database.unit(KEEPER) as unit:
-            await house.second_factors.forget(unit, account_id, "disowned")
+            await house.mfa.forget(unit, account_id, "disowned")
             at_that_moment = asyncio.create_task(set_up_meanwhile())
             await asyncio.sleep(0.7)  # on PostgreSQL it has begun by now, and wants to write
 

@@ -7,8 +7,8 @@ import re
 
 import httpx
 import pytest
-from tests.contract.browser import Browser, form_token
-from tests.house import letter_to
+from tests.contract.browser import ACCESS, Browser, form_token
+from tests.house import bearer, letter_to, strengthened
 from tests.passkeys.steps import add, owner
 from tests.totp.steps import App, is_set_up
 
@@ -29,7 +29,9 @@ async def visitor(house: Ostiary, outside: httpx.AsyncClient) -> Browser:
     """Somebody with a proven address, signed in just now."""
     await owner(house, outside)
     found = Browser(outside)
-    await found.sign_in()
+    signed_in = await found.sign_in()
+    await strengthened(house, bearer(signed_in.json()))
+    del found.cookies[ACCESS]  # the page's own cookie brings one that says so
     return found
 
 
@@ -114,7 +116,9 @@ async def test_without_a_second_factor_there_are_no_codes(visitor: Browser) -> N
 
 
 async def test_who_has_a_passkey_makes_codes_here(house: Ostiary, outside: httpx.AsyncClient, visitor: Browser) -> None:
-    await add(outside, {"authorization": f"Bearer {visitor.cookies['__Host-access_token']}"})
+    await visitor.get(CODES)
+    bearing = {"authorization": f"Bearer {visitor.cookies[ACCESS]}"}
+    await add(outside, bearing)
 
     shown = await press(visitor, await visitor.get(CODES), CODES)
 
@@ -140,10 +144,10 @@ async def test_pages_and_forms_want_a_sign_in_just_now(visitor: Browser, clock: 
 
     for path in (HERE, CODES):
         answer = await visitor.get(path)
-        assert answer.headers["location"] == f"/auth/sign-in?next={path}&reason=once-more"
+        assert answer.headers["location"] == f"/auth/step-up?next={path}"
     for path in (f"{HERE}/begin", f"{HERE}/confirm", f"{HERE}/remove", CODES, f"{CODES}/text"):
         answer = await press(visitor, shown, path, code="123456")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/auth/sign-in?reason=once-more")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/auth/step-up")
 
 
 async def test_another_sites_form_does_nothing(house: Ostiary, visitor: Browser) -> None:

@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 from tests.house import API, OpenHouse, bearer, client_of, login, register
-from tests.passkeys.steps import owner
+from tests.passkeys.steps import strong_owner as owner
 from tests.totp.steps import confirm, is_set_up, said, scan, set_up
 
 from ostiary.core.clock import ManualClock

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from tests.attacks.raw import contents
 from tests.house import API, journalled, letter_to
-from tests.passkeys.steps import add, owner
+from tests.passkeys.steps import add
+from tests.passkeys.steps import strong_owner as owner
 from tests.recovery.steps import confirm as choose_password
 from tests.recovery.steps import letters, reset_token
 from tests.totp.steps import begin, confirm, is_set_up, only_account, prove, said, scan, set_up, use

@@ -6,11 +6,13 @@ from ostiary.client.claims import ACCESS_TYP, AccessClaims, check
 from ostiary.client.jwks import KeysUnavailable, RemoteKeys
 from ostiary.client.keys import Algorithm, KeyRefused, KeySource, KnownKeys, SigningKey, VerifyingKey
 from ostiary.client.refusals import Reason, TokenRefused
+from ostiary.client.strength import STRENGTHS, Strength, reaches
 from ostiary.client.tokens import AccessTokens
 from ostiary.client.verifier import Verifier
 
 __all__ = [
     "ACCESS_TYP",
+    "STRENGTHS",
     "AccessClaims",
     "AccessTokens",
     "Algorithm",
@@ -21,8 +23,10 @@ __all__ = [
     "Reason",
     "RemoteKeys",
     "SigningKey",
+    "Strength",
     "TokenRefused",
     "Verifier",
     "VerifyingKey",
     "check",
+    "reaches",
 ]

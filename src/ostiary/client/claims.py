@@ -38,6 +38,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
         email_verified: Whether the address is proven. Never trust one that is not (D4).
         permissions: What the account may do.
         amr: How the person signed in (RFC 8176).
+        acr: How strong that was: `aal1`, `aal2` or `phr`; empty in tokens of before it was said.
         auth_time: When they last proved who they are; 0 is never.
         scope: What was granted to the program, parted by spaces.
         dbsc: Whether the session is bound to a device. At the issuer such a token counts only beside the cookie
@@ -58,6 +59,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     email_verified: bool = False
     permissions: tuple[str, ...] = ()
     amr: tuple[str, ...] = ()
+    acr: str = ""
     auth_time: int = 0
     scope: str = ""
     dbsc: bool = False
@@ -65,10 +67,9 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     def to_claims(self) -> dict[str, object]:
         """Return what `jws.sign` wants; `check` reads it back as the same claims."""
         claims: dict[str, object] = msgspec.structs.asdict(self)
-        if not self.scope:
-            del claims["scope"]
-        if not self.dbsc:
-            del claims["dbsc"]
+        for name in ("acr", "scope", "dbsc"):
+            if not claims[name]:
+                del claims[name]
         if len(self.aud) == 1:
             claims["aud"] = self.aud[0]
         claims["type"] = "access"

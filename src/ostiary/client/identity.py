@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from ostiary.client.strength import Strength, reaches
+
 if TYPE_CHECKING:
     from ostiary.client.claims import AccessClaims
 
@@ -22,6 +24,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         session_id: The session that the credential hangs on.
         permissions: What the account may do.
         amr: How the person signed in (RFC 8176).
+        acr: How strong that was: `aal1`, `aal2` or `phr`.
         auth_time: When they last proved who they are, in seconds since 1970; 0 is never.
     """
 
@@ -33,6 +36,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     full_name: str = ""
     permissions: tuple[str, ...] = ()
     amr: tuple[str, ...] = ()
+    acr: str = ""
     auth_time: int = 0
 
     @classmethod
@@ -40,9 +44,18 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         """Return what an access token alone says; its names are as old as the token."""
         return cls(
             id=claims.sub, username=claims.username, email=claims.email, email_verified=claims.email_verified,
-            session_id=claims.sid, permissions=claims.permissions, amr=claims.amr, auth_time=claims.auth_time,
+            session_id=claims.sid, permissions=claims.permissions, amr=claims.amr, acr=claims.acr,
+            auth_time=claims.auth_time,
         )  # fmt: skip
 
     def may(self, permission: str) -> bool:
         """Return whether the account holds a permission, by its exact name."""
         return permission in self.permissions
+
+    def reaches(self, acr: Strength) -> bool:
+        """Return whether the sign-in was at least so strong.
+
+        Raises:
+            ValueError: That is no strength.
+        """
+        return reaches(self.acr, acr)

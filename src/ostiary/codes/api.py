@@ -7,12 +7,12 @@ from typing import Annotated
 from ostiary.codes.answers import RecoveryCodesAnswer
 from ostiary.codes.service import RecoveryCodes
 from ostiary.web.answers import refusals
-from ostiary.web.doors import RecentCaller, api_router, service
+from ostiary.web.doors import StrongCaller, api_router, service
 
 router = api_router("second factors")
 
 
 @router.post("/mfa/recovery-codes", operation_id="renewRecoveryCodes", responses=refusals(401, 403, 409))
-async def renew(codes: Annotated[RecoveryCodes, service(RecoveryCodes)], caller: RecentCaller) -> RecoveryCodesAnswer:
+async def renew(codes: Annotated[RecoveryCodes, service(RecoveryCodes)], caller: StrongCaller) -> RecoveryCodesAnswer:
     """Replace every recovery code by a new one, shown once; needs a sign-in of the last minutes and a second factor."""
     return RecoveryCodesAnswer(recovery_codes=list(await codes.renew(caller)))

@@ -11,7 +11,7 @@ from ostiary.codes.service import LOW, NUMBER, RecoveryCodes
 from ostiary.codes.writing import canonical, grouped
 from ostiary.core.clock import moment
 from ostiary.core.errors import Problem
-from ostiary.web.doors import PAGE_PREFIX, RecentPageCaller, TheEdge, page, page_router, see_other, service
+from ostiary.web.doors import PAGE_PREFIX, StrongPageCaller, TheEdge, page, page_router, see_other, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -35,13 +35,13 @@ async def _page(
 
 
 @router.get("/recovery-codes")
-async def codes_page(request: Request, codes: TheCodes, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def codes_page(request: Request, codes: TheCodes, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Say how many codes are left."""
     return await _page(request, codes, accounts, caller.account_id or "")
 
 
 @router.post("/recovery-codes")
-async def renew(request: Request, codes: TheCodes, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def renew(request: Request, codes: TheCodes, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Make new codes, and show them this once."""
     try:
         made = await codes.renew(caller)
@@ -51,7 +51,7 @@ async def renew(request: Request, codes: TheCodes, accounts: TheAccounts, caller
 
 
 @router.post("/recovery-codes/text")
-async def as_text(request: Request, edge: TheEdge, caller: RecentPageCaller) -> Response:
+async def as_text(request: Request, edge: TheEdge, caller: StrongPageCaller) -> Response:
     """Hand back, as a file, the codes that the page has just shown: the house does not know them any more."""
     told = [canonical(text) for text in (await fields(request, "codes"))["codes"].split()]
     known = [code for code in told if code is not None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import bindparam, case, delete, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, literal, select, update
 
 from ostiary.codes.models import recovery_codes
 from ostiary.core.clock import Millis
 from ostiary.core.db import Query
+from ostiary.sessions import HeldFactor
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -52,6 +53,18 @@ STANDING = Query(
         func.max(recovery_codes.c.made_at).label("made_at"),
     ).where(recovery_codes.c.account_id == bindparam("account_id")),
     Standing,
+)
+
+HELD = Query(
+    # They stand in for what is set up, and are made anew without that changing: one mark for all.
+    select(
+        literal("recovery_code").label("method"),
+        literal("recovery_code").label("mark"),
+        func.max(recovery_codes.c.made_at).label("since"),
+    )
+    .where(recovery_codes.c.account_id == bindparam("account_id"), recovery_codes.c.used_at.is_(None))
+    .group_by(recovery_codes.c.account_id),
+    HeldFactor,
 )
 
 SPEND = Query(

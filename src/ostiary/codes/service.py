@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ostiary.core.caller import Caller
     from ostiary.core.clock import Millis
     from ostiary.core.crypto import Sealer
-    from ostiary.core.db import Database, Unit
+    from ostiary.core.db import Database, Query, Unit
+    from ostiary.sessions import HeldFactor
 
 NUMBER = 10
 LOW = 3
@@ -43,6 +44,7 @@ class RecoveryCodes:
 
     method: str = "recovery_code"
     amr: tuple[str, ...] = ("rc",)
+    held: Query[HeldFactor] = queries.HELD
 
     def __init__(self, database: Database, accounts: Accounts, sealer: Sealer) -> None:
         self._database = database
@@ -146,11 +148,12 @@ class RecoveryCodes:
             unit.note("codes.forgotten", account_id, number=removed)
 
     async def forget_since(self, unit: Unit, account_id: str, since: Millis) -> None:
-        """Remove the codes that were made at a moment or later (decision 34)."""
+        """Remove the codes that were made at a moment or later (decision 34), and all if nothing else is left."""
         await self._alone(unit, account_id)
         removed = await unit.run(queries.REMOVE_YOUNG, of_account=account_id, since=since)
         if removed:
             unit.note("codes.forgotten", account_id, number=removed)
+        await self.end_if_last(unit, account_id)
 
     async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
         """Return when an account's codes were made and used, for its export."""

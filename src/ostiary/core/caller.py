@@ -20,6 +20,7 @@ class Caller:
         session_id: The session that the credential hangs on, or None.
         device_id: From a verified device cookie, or None.
         language: The one that the request asks for, of those that letters are written in, or None.
+        replaces: A session that the cookies of somebody signing in genuinely name, whoever's: a new one ends it.
     """
 
     request_id: str = ""
@@ -29,6 +30,7 @@ class Caller:
     session_id: str | None = None
     device_id: str | None = None
     language: str | None = None
+    replaces: str | None = None
 
 
 HOUSE = Caller(request_id="house")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ostiary.core.keyring import Key
     from ostiary.keys import Keys
     from ostiary.mail import Letters, Post
-    from ostiary.mfa import SecondFactors
+    from ostiary.mfa import Mfa
     from ostiary.sessions import Sessions
 
 JOB = "incident.letter"
@@ -59,13 +59,13 @@ class Incident:
     """What a keeper does when somebody is in."""
 
     def __init__(
-        self, database: Database, accounts: Accounts, sessions: Sessions, second_factors: SecondFactors, keys: Keys,
+        self, database: Database, accounts: Accounts, sessions: Sessions, mfa: Mfa, keys: Keys,
         alerts: Alerts, letters: Letters, post: Post, outbox: Outbox,
     ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
         self._sessions = sessions
-        self._second_factors = second_factors
+        self._mfa = mfa
         self._keys = keys
         self._alerts = alerts
         self._letters = letters
@@ -117,7 +117,7 @@ class Incident:
             NoSuchAccount: It is not there.
         """
         async with self._database.unit(caller) as unit:
-            ended = await self._second_factors.forget(unit, account_id, "incident")
+            ended = await self._mfa.forget(unit, account_id, "incident")
             await self._note(unit, cause, "forget-factors", accounts=1, sessions=ended)
         return ended
 

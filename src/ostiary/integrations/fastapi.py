@@ -10,6 +10,7 @@ from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.routing import iter_route_contexts
 from fastapi.security.base import SecurityBase
 
+from ostiary.client import STRENGTHS, Strength, reaches
 from ostiary.client.identity import Identity
 from ostiary.integrations import starlette
 from ostiary.integrations.mounting import CannotMount, put_into, reception_of
@@ -118,14 +119,22 @@ CsrfToken = Annotated[str, Depends(csrf_token)]
 """What a form repeats in its hidden field `csrf_token`."""
 
 
-def fresh(*, minutes: float = 10) -> Any:  # noqa: ANN401 - stands in an Annotated, or in `dependencies`
-    """Return a dependency on a sign-in that is not long ago; 401 with the challenge of RFC 9470 without one.
+def fresh(*, minutes: float = 10, acr: Strength | None = None) -> Any:  # noqa: ANN401 - stands in an Annotated, or in `dependencies`
+    """Return a dependency on a sign-in that is young and strong enough; 401 with the challenge of RFC 9470 without one.
 
     For an `Annotated`, or for the `dependencies` of a route or a router.
+
+    Args:
+        minutes: How long ago it may be.
+        acr: How strong it must have been: `aal2` is two factors, `phr` a passkey; None for any.
+
+    Raises:
+        ValueError: That is no strength.
     """
+    reaches("", acr or STRENGTHS[0])  # said where it is written, and not at the first request
 
     async def fresh_account(request: Request, account: CurrentAccount) -> Identity:
-        reception_of(request).require_recent(account, int(minutes * 60))
+        reception_of(request).require_recent(account, int(minutes * 60), acr)
         return account
 
     return Depends(fresh_account)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from ostiary.client import Strength
 from ostiary.client.identity import Identity
 from ostiary.integrations.rates import Rate
 
@@ -75,8 +76,8 @@ class Reception(Protocol):
         """Return the CSRF token for a form."""
         ...
 
-    def require_recent(self, identity: Identity, seconds: int) -> None:
-        """Raise if the sign-in is longer ago."""
+    def require_recent(self, identity: Identity, seconds: int, acr: Strength | None = None) -> None:
+        """Raise if the sign-in is longer ago, or not as strong as is asked."""
         ...
 
     def require_proven_address(self, identity: Identity) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ostiary.integrations.house import House, Reception
 
-SIGN_IN = "/auth/sign-in"
+SIGN_IN, STEP_UP = "/auth/sign-in", "/auth/step-up"
 
 Expand = Callable[[Iterable[Any]], Iterable[Any]]
 """Turns a router's list into routes that know their `path`."""
@@ -145,13 +145,19 @@ def wants_page(request: Request, guest: Guest) -> bool:
 
 
 async def answer_refusal(request: Request, refusal: Exception) -> Response:
-    """Answer with a problem document, or send a browser to the sign-in page."""
+    """Answer with a problem document, or send a browser to where it is signed in, or steps up."""
     guest = guest_of(request)
     visit = guest.seen(request.scope)
     status, body, headers = guest.mounted.house.reception.answer(visit, refusal)
     if status == 401 and request.method == "GET" and wants_page(request, guest):
-        # The sign-in page goes on to plain paths only, and sees to that itself (R30).
-        return RedirectResponse(f"{SIGN_IN}?next={quote(request.scope['path'], safe='/')}", 303)
+        # These pages go on to plain paths only, and see to that themselves (R30).
+        following = f"next={quote(request.scope['path'], safe='/')}"
+        demanded: dict[str, object] = getattr(refusal, "extra", {})
+        if "max_age" not in demanded:
+            return RedirectResponse(f"{SIGN_IN}?{following}", 303)
+        # Whoever is signed in, and not well enough, proves more in the session that they have.
+        wanted = f"&acr={demanded['acr_values']}" if "acr_values" in demanded else ""
+        return RedirectResponse(f"{STEP_UP}?{following}{wanted}", 303)
     response = Response(body, status)
     response.raw_headers = headers
     return response

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
 
+    from ostiary.client import Strength
     from ostiary.integrations.house import House, Reception, Visit
 
 __all__ = [
@@ -97,14 +98,20 @@ async def verified_account(request: Request) -> Identity:
     return identity
 
 
-async def fresh_account(request: Request, *, minutes: float = 10) -> Identity:
-    """Return who is calling, if they proved who they are lately (RFC 9470).
+async def fresh_account(request: Request, *, minutes: float = 10, acr: Strength | None = None) -> Identity:
+    """Return who is calling, if they proved who they are lately, and well enough (RFC 9470).
+
+    Args:
+        request: The request.
+        minutes: How long ago that may be.
+        acr: How strong it must have been: `aal2` is two factors, `phr` a passkey; None for any.
 
     Raises:
-        Problem: As `current_account`; 401 with the challenge of RFC 9470 if that is longer ago.
+        Problem: As `current_account`; 401 with the challenge of RFC 9470 if it is not.
+        ValueError: That is no strength.
     """
     identity = await current_account(request)
-    reception_of(request).require_recent(identity, int(minutes * 60))
+    reception_of(request).require_recent(identity, int(minutes * 60), acr)
     return identity
 
 

@@ -1,5 +1,26 @@
-"""Signing in and out."""
+"""Signing in and out, by as many proofs as an account asks for."""
 
+from ostiary.login.browsers import RememberedBrowsers
+from ostiary.login.entrance import Entrance, SecondFactorOwed
+from ostiary.login.factors import SecondFactor, SecondFactors
+from ostiary.login.links.verb import ByLink
+from ostiary.login.second_step import SecondStep
 from ostiary.login.service import Login, folded
+from ostiary.login.settings import LoginSettings
+from ostiary.login.step_up import StepUp
+from ostiary.login.tickets import Tickets
 
-__all__ = ["Login", "folded"]
+__all__ = [
+    "ByLink",
+    "Entrance",
+    "Login",
+    "LoginSettings",
+    "RememberedBrowsers",
+    "SecondFactor",
+    "SecondFactorOwed",
+    "SecondFactors",
+    "SecondStep",
+    "StepUp",
+    "Tickets",
+    "folded",
+]

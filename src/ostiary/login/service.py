@@ -1,15 +1,14 @@
-"""The front desk: combines proofs into a session."""
+"""The front desk: combines proofs into a session. What comes after the first proof: `second_step`, `entrance`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ostiary.accounts import find_address_key, name_key, tell_of_lock, tell_of_refusal
-from ostiary.core.secrets import new_id
-from ostiary.login.links.verb import ByLink
-from ostiary.passkeys import PasskeyRefused
-from ostiary.passwords import PasswordChangeRequired, Proof, WrongPassword
+from ostiary.accounts import find_address_key, name_key, tell_of_lock
+from ostiary.login.entrance import Entered, Evidence
+from ostiary.passkeys import Asked, PasskeyRefused
+from ostiary.passwords import Proof, WrongPassword
 from ostiary.protection import Attempt
 
 if TYPE_CHECKING:
@@ -17,17 +16,14 @@ if TYPE_CHECKING:
     from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
-    from ostiary.magiclinks import MagicLinks
+    from ostiary.login.entrance import Entrance
+    from ostiary.login.factors import SecondFactors
     from ostiary.passkeys import Assertion, Passkeys
     from ostiary.passkeys import Proof as PasskeyProof
     from ostiary.passwords import Passwords
     from ostiary.protection import Attacks, Protection
-    from ostiary.risk import Assessment, Risk
-    from ostiary.sessions import Grant, Sessions
-
-PASSWORD = "pwd"  # noqa: S105 - RFC 8176's word for the method
-OF_ANY_NEW_BROWSER = frozenset({"device.new", "signin.first"})
-"""Findings that an account's very first sign-in cannot be without."""
+    from ostiary.risk import Assessment
+    from ostiary.sessions import Grant
 
 
 def folded(login: str) -> str:
@@ -51,24 +47,23 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Login(ByLink):
-    """Signs people in."""
+class Login:
+    """Looks at the first proof of who somebody is."""
 
     database: Database
     accounts: Accounts
     passwords: Passwords
     passkeys: Passkeys
-    sessions: Sessions
     protection: Protection
     attacks: Attacks
-    risk: Risk
     alerts: Alerts
-    magic_links: MagicLinks
+    factors: SecondFactors
+    entrance: Entrance
 
     async def with_password(
         self, caller: Caller, login: str, password: str, *, solution: str | None = None
-    ) -> Grant | PasswordChangeRequired:
-        """Sign a device in by name or proven address, and password.
+    ) -> Entered:
+        """Sign a device in by name or proven address, and password, as far as that leads.
 
         Unknown, wrong, locked, inactive and refused for its risk look and last the same to a stranger (R7).
 
@@ -93,7 +88,7 @@ class Login(ByLink):
         )  # fmt: skip
         # Asked and judged for every attempt, so that no refusal is told by the time that it took.
         must_change = await self.passwords.must_change(password)
-        risk = await self._judged(caller, attempt, breached=must_change)
+        risk = await self.entrance.judged(caller, attempt, breached=must_change)
         # Past the account's budget the time is spent all the same, on a decoy.
         proof = await self.passwords.prove(account_id if attempt.may_check else None, password)
         entered = await self._enter(caller, attempt, Shown(proof, risk, must_change))
@@ -103,22 +98,23 @@ class Login(ByLink):
         await self.protection.login_succeeded(attempt)
         return entered
 
-    async def with_replacement(self, caller: Caller, ticket: str, new_password: str) -> Grant | PasswordChangeRequired:
+    async def with_replacement(self, caller: Caller, ticket: str, new_password: str) -> Entered:
         """Replace a password whose breach is known, and go on as if its successor had been typed.
 
         Raises:
-            TicketSpent: The ticket is not valid, or the account or its password is not what it was.
+            TicketSpent: The ticket is not valid, the account or its password is not what it was, or the account has
+                a second factor by now, which was not shown to get the ticket.
             WeakPassword: The new one will not do; the ticket stays good.
             WrongPassword: Policy refuses this sign-in.
             Locked: Too many wrong passwords for this account since.
             LimitReached: Too many from here.
             TooBusy: The hashing pool is full.
         """
-        proof = await self.passwords.replace(caller, ticket, new_password)
+        proof = await self.passwords.replace(caller, ticket, new_password, self._is_enough)
         async with self.database.unit(caller) as unit:
-            known = await self._knows(unit, proof.account_id)
+            known = await self.entrance.knows(unit, proof.account_id)
         attempt = Attempt.earned(proof.account_id, is_known_device=known)
-        risk = await self._judged(caller, attempt, breached=False)
+        risk = await self.entrance.judged(caller, attempt)
         entered = await self._enter(caller, attempt, Shown(proof, risk, must_change=False))
         if entered is None:
             raise WrongPassword
@@ -142,10 +138,10 @@ class Login(ByLink):
         """
         async with self.database.unit(caller) as unit:
             owner_id = await self.passkeys.owner_of(unit, answer.credential_id)
-            known = await self._knows(unit, owner_id or "")
+            known = await self.entrance.knows(unit, owner_id or "")
         spend = await self.protection.admit_passkey(caller, owner_id, known_device=known)
-        proof = await self.passkeys.prove(caller, answer, browser)
-        risk = await self._judged(caller, Attempt.earned(proof.account_id, is_known_device=known), breached=False)
+        proof = await self.passkeys.prove(caller, answer, Asked.by_browser(browser or ""))
+        risk = await self.entrance.judged(caller, Attempt.earned(proof.account_id, is_known_device=known))
         entered = await self._enter_by_passkey(caller, proof, risk)
         if entered is None:
             raise PasskeyRefused
@@ -162,35 +158,19 @@ class Login(ByLink):
                 unit.note("login.refused", account.id, reason="epoch" if account.is_alive else account.status)
                 return None
             if risk.action == "deny":
-                await self._note_refusal(unit, account, risk)
+                await self.entrance.note_refusal(unit, account, risk)
                 return None
-            return await self._start(unit, account, risk, proof.methods)
+            return await self.entrance.start(unit, account, risk, proof.methods)
 
     async def _named(self, caller: Caller, login: str) -> tuple[str | None, bool]:
         """Return whom a login names, and whether the caller's browser is known to that account."""
         async with self.database.unit(caller) as unit:
             account_id = await self.accounts.find_by_login(unit, login)
             # Asked for unknown names as well: whoever brings a device learns nothing from the time.
-            return account_id, await self._knows(unit, account_id or "")
+            return account_id, await self.entrance.knows(unit, account_id or "")
 
-    async def _knows(self, unit: Unit, account_id: str) -> bool:
-        """Return whether the caller's browser was signed in to an account before, or let in by its owner."""
-        device_id = unit.caller.device_id
-        if not device_id:
-            return False
-        signed_in = await self.sessions.knows_device(unit, account_id, device_id)
-        return signed_in or await self.protection.knows_device(unit, account_id, device_id)
-
-    async def _judged(self, caller: Caller, attempt: Attempt, *, breached: bool) -> Assessment:
-        async with self.database.unit(caller) as unit:
-            return await self.risk.look(
-                unit, caller, attempt.account_id or "", known_device=attempt.is_known_device,
-                failures=attempt.failures, under_review=self.protection.is_under_review(attempt), breached=breached,
-                under_attack=self.protection.is_on_guard(caller),
-            )  # fmt: skip
-
-    async def _enter(self, caller: Caller, attempt: Attempt, shown: Shown) -> Grant | PasswordChangeRequired | None:
-        """Start the session that was earned; None if none was.
+    async def _enter(self, caller: Caller, attempt: Attempt, shown: Shown) -> Entered | None:
+        """Start the session that was earned, or ask for what is owed for it; None if nothing was earned.
 
         A refusal is no error of this unit: what it tells the owner has to be queued with it.
         """
@@ -203,51 +183,26 @@ class Login(ByLink):
             if not account.is_alive:
                 unit.note("login.refused", account.id, reason=account.status)
                 return None
-            if self._is_refused(attempt, account, shown.risk):
-                await self._note_refusal(unit, account, shown.risk)
+            held = await self.factors.held(unit, account.id)
+            has_second = self.factors.is_owed(held, ())
+            if self._is_refused(attempt, account, shown.risk, has_second=has_second):
+                await self.entrance.note_refusal(unit, account, shown.risk)
                 return None
-            if shown.must_change:
-                return await self.passwords.demand_change(unit, account, proof)
-            return await self._start(unit, account, shown.risk, (PASSWORD,))
+            evidence = Evidence(proof.methods, proof.mark, shown.must_change)
+            return await self.entrance.go_on(unit, account, evidence, shown.risk, held)
 
-    async def _start(self, unit: Unit, account: Account, risk: Assessment, methods: tuple[str, ...]) -> Grant:
-        caller = unit.caller
-        is_news = await self._is_news(unit, account, risk)
-        session = await self.sessions.start(
-            unit, account, methods=methods, device_id=caller.device_id or new_id(unit.now)
-        )
-        await self.risk.learn(unit, account.id, risk)
-        unit.note(
-            "login.succeeded", account.id, session_id=session.id, methods=list(methods), risk=risk.details(),
-            private={"facts": risk.private()},
-        )  # fmt: skip
-        if is_news and account.email_verified:
-            unit.later(
-                "letter", kind="new_sign_in", account_id=account.id, when=unit.now, agent=caller.agent or "",
-                address=caller.address or "unknown",
-            )  # fmt: skip
-        return self.sessions.grant(account, session)
+    async def _is_enough(self, unit: Unit, account_id: str, methods: tuple[str, ...]) -> bool:
+        return not self.factors.is_owed(await self.factors.held(unit, account_id), methods)
 
-    async def _is_news(self, unit: Unit, account: Account, risk: Assessment) -> bool:
-        """Return whether the owner is to hear of a sign-in that is let in.
-
-        Of each browser that was never signed in to the account, once, whatever the policy weighs; and of what the
-        policy finds strange. Not of the very first sign-in of all: to an account that is new every browser is.
-        """
-        is_strange = risk.facts.known_device or any(reason.code not in OF_ANY_NEW_BROWSER for reason in risk.reasons)
-        if is_strange and risk.action != "allow":
-            return True
-        return not risk.facts.known_device and (risk.facts.signins > 0 or await self.sessions.has_any(unit, account.id))
-
-    def _is_refused(self, attempt: Attempt, account: Account, risk: Assessment) -> bool:
+    def _is_refused(self, attempt: Attempt, account: Account, risk: Assessment, *, has_second: bool) -> bool:
         """Return whether policy lets this right password not pass by itself.
 
-        A challenge is a second proof; whoever has none proves it by the link in the letter. A browser that was
-        signed in before is one already. Without a proven address there is nobody to write to: strangers who fail
-        often enough could then shut the owner out for good, which no policy wants (D5).
+        A challenge is a second proof: the account's second factor, or for who has none the link in a letter. A
+        browser that was signed in before is one already. Without a proven address there is nobody to write to:
+        strangers who fail often enough could then shut the owner out for good, which no policy wants (D5).
         """
         if risk.action == "challenge":
-            return account.email_verified and not attempt.is_known_device
+            return account.email_verified and not attempt.is_known_device and not has_second
         return risk.action == "deny"
 
     async def _note_failure(self, unit: Unit, attempt: Attempt) -> None:
@@ -257,10 +212,3 @@ class Login(ByLink):
         if attempt.account_id and self.protection.puts_under_review(attempt):
             unit.note("account.reviewed", attempt.account_id, failures=attempt.failures + 1)
             await self.alerts.raise_(unit, "account_under_review", account_id=attempt.account_id)
-
-    async def _note_refusal(self, unit: Unit, account: Account, risk: Assessment) -> None:
-        unit.note("login.refused", account.id, reason="risk", risk=risk.details(), private={"facts": risk.private()})
-        if risk.action == "challenge":
-            tell_of_refusal(unit, account.id)
-        else:
-            await self.alerts.raise_(unit, "sign_in_denied", account_id=account.id)

@@ -21,6 +21,7 @@ KINDS: Final[dict[str, frozenset[str]]] = {
     "passkey_copied": _DONE | {"name"},
     "factor_added": _DONE | {"factor", "replaces", "codes"},
     "factor_removed": _DONE | {"factor"},
+    "second_factor_refused": _DONE,
     "recovery_codes_made": _DONE,
     "recovery_codes_low": _DONE | {"left"},
     "phone_added": _DONE | {"number"},

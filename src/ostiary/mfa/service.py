@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ostiary.accounts import DISOWN
 
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from ostiary.core.db import Unit
     from ostiary.passkeys import Passkeys
     from ostiary.sessions import Sessions
+    from ostiary.texts import Texts
     from ostiary.totp import Authenticator, Totp
+
+
+class Factors(Protocol):
+    """Knows every kind of second factor; the front desk keeps the real one."""
+
+    async def forget_all(self, unit: Unit, account_id: str) -> None:
+        """Remove every second factor of an account."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +34,17 @@ class Standing:
         totp: The authenticator app, or None.
         codes: How many recovery codes are left.
         passkeys: How many there are.
+        phone: The number that codes are texted to, masked, or None.
     """
 
     totp: Authenticator | None
     codes: Codes
     passkeys: int
+    phone: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
-class SecondFactors:
+class Mfa:
     """Knows each kind of second factor; how one is shown and removed, its own slice knows."""
 
     accounts: Accounts
@@ -41,12 +52,14 @@ class SecondFactors:
     totp: Totp
     codes: RecoveryCodes
     passkeys: Passkeys
+    texts: Texts
+    factors: Factors
 
     async def standing(self, account_id: str) -> Standing:
         """Return what is set up for an account."""
         return Standing(
             await self.totp.find(account_id), await self.codes.standing(account_id),
-            len(await self.passkeys.listed(account_id)),
+            len(await self.passkeys.listed(account_id)), await self.texts.shown(account_id),
         )  # fmt: skip
 
     async def forget(self, unit: Unit, account_id: str, reason: str) -> int:
@@ -62,8 +75,7 @@ class SecondFactors:
         """
         await unit.lock(f"{DISOWN} {account_id}")  # one that is just being set up comes wholly before, or not at all
         await self.accounts.raise_epoch(unit, account_id)
-        for factor in (self.totp, self.codes, self.passkeys):
-            await factor.forget_all(unit, account_id)
+        await self.factors.forget_all(unit, account_id)
         unit.note("factors.forgotten", account_id)
         unit.later(
             "letter", kind="factor_removed", account_id=account_id, factor="all", when=unit.now, agent="",

@@ -8,6 +8,7 @@ import ostiary.codes.models
 import ostiary.csp_reports.models
 import ostiary.incident.models
 import ostiary.keys.models
+import ostiary.login.models
 import ostiary.magiclinks.models
 import ostiary.passkeys.models
 import ostiary.passwords.models

@@ -12,9 +12,9 @@ from ostiary.passkeys.challenges import LIFETIME
 from ostiary.passkeys.service import Passkeys
 from ostiary.web.answers import Done, refusals
 from ostiary.web.doors import (
-    RecentCaller,
     SignedInCaller,
     Strict,
+    StrongCaller,
     TheEdge,
     TheVisit,
     api_router,
@@ -42,8 +42,8 @@ class NewName(Strict):
 
 
 @router.post("/passkeys/register/begin", operation_id="beginPasskey", responses=refusals(401, 403, 409))
-async def begin_registration(passkeys: ThePasskeys, caller: RecentCaller) -> PasskeyOptions:
-    """Return what a browser needs to make a passkey; needs a sign-in of the last minutes and a proven address."""
+async def begin_registration(passkeys: ThePasskeys, caller: StrongCaller) -> PasskeyOptions:
+    """Return what a browser needs to make a passkey; needs a fresh, strong proof and a proven address."""
     return PasskeyOptions(publicKey=await passkeys.begin_registration(caller))
 
 
@@ -51,7 +51,7 @@ async def begin_registration(passkeys: ThePasskeys, caller: RecentCaller) -> Pas
     "/passkeys/register/finish", status_code=201, operation_id="addPasskey",
     responses=refusals(401, 403, 409, 422, body=True),
 )  # fmt: skip
-async def finish_registration(body: NewPasskey, passkeys: ThePasskeys, caller: RecentCaller) -> PasskeyAnswer:
+async def finish_registration(body: NewPasskey, passkeys: ThePasskeys, caller: StrongCaller) -> PasskeyAnswer:
     """Store the passkey that the browser has made, and tell the owner by letter."""
     return PasskeyAnswer.of(await passkeys.finish_registration(caller, body.credential.read(), body.name))
 
@@ -83,7 +83,7 @@ async def rename_passkey(
 
 
 @router.delete("/passkeys/{passkey_id}", operation_id="removePasskey", responses=refusals(401, 404, 409, 422))
-async def remove_passkey(passkey_id: PasskeyIdPath, passkeys: ThePasskeys, caller: RecentCaller) -> Done:
-    """Remove one of the caller's passkeys; needs a sign-in of the last minutes."""
+async def remove_passkey(passkey_id: PasskeyIdPath, passkeys: ThePasskeys, caller: StrongCaller) -> Done:
+    """Remove one of the caller's passkeys; needs a fresh, strong proof."""
     await passkeys.remove(caller, passkey_id)
     return Done(detail="The passkey is removed.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ostiary.core.db import Unit
 
 REGISTRATION, SIGN_IN = "passkey registration challenge", "passkey sign-in challenge"
-SECOND_FACTOR = "passkey second-factor challenge"
+SECOND_FACTOR, STEP_UP = "passkey second-factor challenge", "passkey step-up challenge"
 BROWSER = "passkey browser"
 LIFETIME = timedelta(minutes=5)
 
@@ -43,8 +43,8 @@ class Challenges:
         """Return a challenge with 256 random bits, for five minutes.
 
         Args:
-            purpose: `REGISTRATION`, `SIGN_IN` or `SECOND_FACTOR`.
-            bound_to: The session, the browser's id, or the account and its attempt, that alone can answer it.
+            purpose: `REGISTRATION`, `SIGN_IN`, `SECOND_FACTOR` or `STEP_UP`.
+            bound_to: The session, the browser or the attempt that alone can answer it, by its id.
         """
         expires_at = self._clock.now() + millis(LIFETIME)
         return self._macs.write(purpose, new_secret(), str(expires_at), bound_to).encode("ascii")

@@ -12,7 +12,7 @@ from ostiary.core.errors import Problem
 from ostiary.core.secrets import b64
 from ostiary.passkeys.errors import NoSuchPasskey
 from ostiary.passkeys.service import Passkeys
-from ostiary.web.doors import PAGE_PREFIX, PageCaller, RecentPageCaller, page, page_router, see_other, service
+from ostiary.web.doors import PAGE_PREFIX, PageCaller, StrongPageCaller, page, page_router, see_other, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -68,7 +68,7 @@ async def rename_passkey(
 
 @router.post("/passkeys/remove")
 async def remove_passkey(
-    request: Request, passkeys: ThePasskeys, accounts: TheAccounts, caller: RecentPageCaller
+    request: Request, passkeys: ThePasskeys, accounts: TheAccounts, caller: StrongPageCaller
 ) -> Response:
     """Remove a passkey."""
     filled = await fields(request, "passkey_id")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, update
 
 from ostiary.core.clock import Millis
 from ostiary.core.db import Query
 from ostiary.passkeys.models import passkey_challenges, passkey_users, passkeys
+from ostiary.sessions import HeldFactor
 
 
 class Passkey(msgspec.Struct, frozen=True):
@@ -67,6 +68,13 @@ OF_ACCOUNT = Query(
 OWN = Query(
     select(passkeys).where(passkeys.c.id == bindparam("passkey_id"), passkeys.c.account_id == bindparam("account_id")),
     Passkey,
+)
+
+HELD = Query(
+    select(literal("passkey").label("method"), passkeys.c.id.label("mark"), passkeys.c.created_at.label("since")).where(
+        passkeys.c.account_id == bindparam("account_id")
+    ),
+    HeldFactor,
 )
 
 COUNT = Query(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,7 +17,6 @@ from ostiary.passkeys import queries
 from ostiary.passkeys.attestation import OF_POLICY, Attestation
 from ostiary.passkeys.ceremony import (
     CREATE,
-    Assertion,
     Attested,
     Made,
     Registration,
@@ -25,17 +24,16 @@ from ostiary.passkeys.ceremony import (
     Unconvincing,
     verify_registration,
 )
-from ostiary.passkeys.challenges import REGISTRATION, SECOND_FACTOR, SIGN_IN, Challenges, Issued
+from ostiary.passkeys.challenges import REGISTRATION, Challenges, Issued
 from ostiary.passkeys.errors import (
     AuthenticatorNotAllowed,
     LastWayIn,
     NoSuchPasskey,
     PasskeyNotAccepted,
-    PasskeyRefused,
     TooManyPasskeys,
 )
-from ostiary.passkeys.options import creation_options, request_options
-from ostiary.passkeys.proving import Asked, Proof, issued, second_factor, weigh
+from ostiary.passkeys.options import creation_options
+from ostiary.passkeys.proving import PasskeyProofs
 from ostiary.passkeys.queries import Passkey
 from ostiary.sessions import NotSignedIn
 from ostiary.web.reception import AddressNotProven
@@ -59,23 +57,19 @@ EndCodes = Callable[["Unit", str], Awaitable[None]]
 """Drops recovery codes if no second factor is left."""
 
 
-class Passkeys:
+class Passkeys(PasskeyProofs):
     """Keeps a public key for each authenticator; never a secret."""
 
     def __init__(
         self, database: Database, accounts: Accounts, sessions: Sessions, alerts: Alerts, macs: Macs,
         has_password: HasPassword, end_codes: EndCodes, site: Site, settings: PasskeySettings,
     ) -> None:  # fmt: skip
-        self._database = database
-        self._accounts = accounts
+        super().__init__(database, accounts, alerts, Challenges(macs, database.clock), site)
         self._sessions = sessions
-        self._alerts = alerts
         self._has_password = has_password
         self._end_codes = end_codes
         self._settings = settings
         self._attestation = Attestation(settings)
-        self.site = site
-        self.challenges = Challenges(macs, database.clock)
 
     # --- Adding
 
@@ -112,12 +106,11 @@ class Passkeys:
         """
         name = clean_display_text(name, LONGEST_NAME, field="name") or describe_agent(caller.agent or "")
         try:
-            asked = Asked(REGISTRATION, caller.session_id or "")
-            challenge = issued(self.challenges, self.site, answer.client_data, CREATE, asked)
+            challenge = self.issued(answer.client_data, CREATE, REGISTRATION, caller.session_id or "")
             made = await asyncio.to_thread(verify_registration, answer, self.site, self._judge(answer))
         except Unconvincing as doubt:
             is_policy = doubt.reason in OF_POLICY
-            await self._refuse(
+            await self.refuse(
                 caller, caller.account_id, doubt.reason,
                 AuthenticatorNotAllowed() if is_policy else PasskeyNotAccepted(),
             )  # fmt: skip
@@ -125,7 +118,7 @@ class Passkeys:
             account = await self._able(unit, caller)
             passkey = _passkey(unit.now, account.id, made, answer.transports, name)
             await self._add(unit, challenge, passkey)
-            self._tell(unit, "passkey_added", passkey)
+            self.tell(unit, "passkey_added", passkey)
         return passkey
 
     def _judge(self, answer: Registration) -> Callable[[Attested], str]:
@@ -166,113 +159,6 @@ class Passkeys:
     async def _handle(self, unit: Unit, account_id: str) -> bytes:
         await unit.run(queries.NAME_OWNER, account_id=account_id, handle=secrets.token_bytes(HANDLE_BYTES))
         return (await unit.get(queries.HANDLE, account_id=account_id)).handle
-
-    # --- Signing in
-
-    def begin_sign_in(self, browser: str) -> dict[str, Any]:
-        """Return what a browser needs to sign somebody in, whoever it is (PublicKeyCredentialRequestOptionsJSON).
-
-        Args:
-            browser: Its id, from its cookie.
-        """
-        return request_options(self.site, self.challenges.issue(SIGN_IN, browser))
-
-    async def has_one(self, unit: Unit, account_id: str) -> bool:
-        """Return whether an account has a passkey, so that one may be asked for."""
-        return await self._count(unit, account_id) > 0
-
-    async def begin_second_factor(self, account_id: str, attempt_id: str) -> dict[str, Any]:
-        """Return what a browser needs to show one of an account's passkeys, where another proof has named the account.
-
-        Args:
-            account_id: Whose; from the proof that came before, never from the request (D13).
-            attempt_id: The sign-in under way: its challenge serves no other, and no sign-in without a name.
-        """
-        held = await self.listed(account_id)
-        challenge = self.challenges.issue(SECOND_FACTOR, second_factor(account_id, attempt_id).bound_to)
-        return request_options(self.site, challenge, held)
-
-    async def owner_of(self, unit: Unit, credential_id: bytes) -> str | None:
-        """Return whose a credential is, by its own word; proves nothing."""
-        found = await unit.find(queries.BY_CREDENTIAL, credential_id=credential_id)
-        return found.account_id if found else None
-
-    async def prove(self, caller: Caller, answer: Assertion, browser: str | None) -> Proof:
-        """Return evidence that a passkey opens an account (WebAuthn Level 3 section 7.2).
-
-        Args:
-            caller: Who asks.
-            answer: What the authenticator said.
-            browser: The id in the browser's cookie: only the browser that asked for a challenge can answer it.
-
-        Raises:
-            PasskeyRefused: The answer fails a step.
-        """
-        return await self._prove(caller, answer, Asked(SIGN_IN, browser or ""))
-
-    async def prove_second_factor(
-        self, caller: Caller, answer: Assertion, *, account_id: str, attempt_id: str
-    ) -> Proof:
-        """Return evidence that one of this account's passkeys was shown; `confirm` it in the unit that acts on it.
-
-        Args:
-            caller: Who asks.
-            answer: What the authenticator said; without a user handle, as it need not name anybody.
-            account_id: Whose passkey it has to be.
-            attempt_id: The sign-in under way.
-
-        Raises:
-            PasskeyRefused: The answer fails a step, or is by another account's passkey.
-        """
-        return await self._prove(caller, answer, second_factor(account_id, attempt_id))
-
-    async def _prove(self, caller: Caller, answer: Assertion, asked: Asked) -> Proof:
-        async with self._database.unit(caller) as unit:
-            stored = await unit.find(queries.BY_CREDENTIAL, credential_id=answer.credential_id)
-            owner_id = stored.account_id if stored else ""
-            account = await self._accounts.find(unit, owner_id)
-            handle = await unit.find(queries.HANDLE, account_id=owner_id)
-        try:
-            challenge, shown = await weigh(
-                self.challenges, self.site, answer, asked, stored, handle.handle if handle else b""
-            )
-        except Unconvincing as doubt:
-            await self._refuse(
-                caller, asked.account_id or (stored.account_id if stored else None), doubt.reason,
-                PasskeyRefused(is_unknown=doubt.reason == "unknown"),
-            )  # fmt: skip
-        assert stored is not None
-        assert account is not None
-        # Without attestation nobody knows; what can be synchronised is surely not held by hardware alone.
-        held = "swk" if stored.backup_eligible else "hwk"
-        return Proof(
-            account.id, stored.id, account.epoch, shown.sign_count, shown.is_backed_up, (held, "user", "mfa"), challenge
-        )
-
-    async def confirm(self, unit: Unit, proof: Proof) -> bool:
-        """Return whether a proof still stands in this unit, and use its challenge up.
-
-        A count that does not go up says that there are two of an authenticator (section 6.1.1): that is refused,
-        and told. It is no error of the unit, so that what is told is queued with it.
-        """
-        if not await self.challenges.spend(unit, proof.challenge):
-            unit.note("passkey.refused", proof.account_id, reason="spent")
-            return False
-        if await unit.run(
-            queries.CONFIRM, passkey_id=proof.passkey_id, shown=proof.sign_count, shown_too=proof.sign_count,
-            becomes=proof.sign_count, now_backed_up=proof.is_backed_up, now=unit.now,
-        ):  # fmt: skip
-            return True
-        stored = await unit.find(queries.OWN, passkey_id=proof.passkey_id, account_id=proof.account_id)
-        if stored is None:  # removed in the meantime
-            unit.note("passkey.refused", proof.account_id, reason="removed")
-            return False
-        unit.note(
-            "passkey.copied", proof.account_id, passkey=stored.id, shown=proof.sign_count, stored=stored.sign_count
-        )
-        self._tell(unit, "passkey_copied", stored)
-        await self._alerts.raise_(unit, "passkey_copied", account_id=proof.account_id)
-        return False
 
     # --- Keeping
 
@@ -331,7 +217,7 @@ class Passkeys:
             await unit.run(queries.REMOVE, passkey_id=passkey_id, of_account=account_id)
             unit.note("passkey.removed", account_id, passkey=passkey_id, private={"name": passkey.name})
             await self._end_codes(unit, account_id)
-            self._tell(unit, "passkey_removed", passkey)
+            self.tell(unit, "passkey_removed", passkey)
 
     async def forget_all(self, unit: Unit, account_id: str) -> None:
         """Remove every passkey of an account, and the name by which authenticators knew it (decision 33)."""
@@ -347,19 +233,12 @@ class Passkeys:
 
     # --- Between
 
+    async def has_one(self, unit: Unit, account_id: str) -> bool:
+        """Return whether an account has a passkey, so that one may be asked for."""
+        return await self._count(unit, account_id) > 0
+
     async def _count(self, unit: Unit, account_id: str) -> int:
         return (await unit.get(queries.COUNT, account_id=account_id)).number
-
-    async def _refuse(self, caller: Caller, account_id: str | None, reason: str, problem: Exception) -> NoReturn:
-        async with self._database.unit(caller) as unit:
-            unit.note("passkey.refused", account_id, reason=reason)
-            raise problem
-
-    def _tell(self, unit: Unit, kind: str, passkey: Passkey) -> None:
-        unit.later(
-            "letter", kind=kind, account_id=passkey.account_id, when=unit.now, agent=unit.caller.agent or "",
-            address=unit.caller.address or "unknown", name=passkey.name,
-        )  # fmt: skip
 
 
 def _lock_of(account_id: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ostiary.passwords.service import Passwords
 from ostiary.web.answers import Answer, Done, refusals
-from ostiary.web.doors import AnyCaller, SignedInCaller, Strict, api_router, service
+from ostiary.web.doors import AnyCaller, Strict, StrongCaller, api_router, service
 
 router = api_router("passwords")
 
@@ -44,9 +44,9 @@ class Weighed(Answer):
 
 @router.post("/password/change", operation_id="changePassword", responses=refusals(401, 404, 429, body=True))
 async def change_password(
-    change: PasswordChange, passwords: Annotated[Passwords, service(Passwords)], caller: SignedInCaller
+    change: PasswordChange, passwords: Annotated[Passwords, service(Passwords)], caller: StrongCaller
 ) -> Done:
-    """Replace the caller's password; every other session ends."""
+    """Replace the caller's password, after a fresh, strong proof; every other session ends."""
     await passwords.change(caller, change.current_password, change.new_password)
     return Done(detail="Your password is changed. Other devices are signed out.")
 

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from ostiary.accounts import Accounts
 from ostiary.core.errors import Problem
 from ostiary.passwords.service import Passwords
-from ostiary.web.doors import PAGE_PREFIX, PageCaller, page, page_router, see_other, service
+from ostiary.web.doors import PAGE_PREFIX, StrongPageCaller, page, page_router, see_other, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -18,7 +18,7 @@ router = page_router()
 
 @router.get("/password")
 async def password_page(
-    request: Request, accounts: Annotated[Accounts, service(Accounts)], caller: PageCaller
+    request: Request, accounts: Annotated[Accounts, service(Accounts)], caller: StrongPageCaller
 ) -> Response:
     """Show the form."""
     account = await accounts.remembered(caller.account_id or "")
@@ -30,7 +30,7 @@ async def change_password(
     request: Request,
     accounts: Annotated[Accounts, service(Accounts)],
     passwords: Annotated[Passwords, service(Passwords)],
-    caller: PageCaller,
+    caller: StrongPageCaller,
 ) -> Response:
     """Replace the password; other devices are signed out."""
     filled = await fields(request, "current_password", "new_password")

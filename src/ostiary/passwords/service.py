@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from ostiary.sessions import Session, Sessions
 
 NO_PASSWORD = "none"  # noqa: S105 - says that there is none
-
+BY_PASSWORD = "pwd"  # noqa: S105 - RFC 8176's word for the method
 
 REPLACE, REPLACE_WITHIN = "password.replace", timedelta(minutes=10)
 BREACHED = Reason("breached", "This password is known from a data breach: guessing programs try it first.")
+
+Enough = Callable[["Unit", str, tuple[str, ...]], Awaitable[bool]]
 
 
 class WrongPassword(Problem):
@@ -67,11 +69,21 @@ class Context(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Evidence that a password opened an account: the hash it matched, and what that shall become (D13)."""
+    """Evidence that a password opened an account: the hash it matched, and what that shall become (D13).
+
+    Attributes:
+        methods: What was shown in all: more than the password where a second factor came before its replacement.
+    """
 
     account_id: str
     matched: str
     becomes: str
+    methods: tuple[str, ...] = (BY_PASSWORD,)
+
+    @property
+    def mark(self) -> str:
+        """The mark of the password that was proven, once the proof is confirmed."""
+        return _mark(self.becomes)
 
     def __repr__(self) -> str:
         return f"Proof({self.account_id})"
@@ -169,14 +181,30 @@ class Passwords:
         """
         return self.policy.settings.change_breached and await self.breaches.know(password)
 
-    async def demand_change(self, unit: Unit, account: Account, proof: Proof) -> PasswordChangeRequired:
-        """Return a ticket that replaces the password that was just confirmed in this unit, and does nothing else."""
-        ticket = await self.tokens.issue(unit, REPLACE, account.id, _standing(account, proof.becomes), REPLACE_WITHIN)
+    async def demand_change(
+        self, unit: Unit, account: Account, mark: str, methods: tuple[str, ...]
+    ) -> PasswordChangeRequired:
+        """Return a ticket that replaces a password that was confirmed in this unit, and does nothing else.
+
+        Args:
+            unit: The transaction.
+            account: Whose it is.
+            mark: Of that password.
+            methods: What was shown to get here; it need not be shown once more when the password is replaced.
+        """
+        subject = f"{_standing(account, mark)} {' '.join(methods)}"
+        ticket = await self.tokens.issue(unit, REPLACE, account.id, subject, REPLACE_WITHIN)
         unit.note("password.change_required", account.id, reason=BREACHED.code)
         return PasswordChangeRequired(ticket, BREACHED.code)
 
-    async def replace(self, caller: Caller, ticket: str, new_password: str) -> Proof:
+    async def replace(self, caller: Caller, ticket: str, new_password: str, is_enough: Enough) -> Proof:
         """Replace the password that a ticket is about, and return the proof of the new one; every session ends.
+
+        Args:
+            caller: Who asks.
+            ticket: From `demand_change`.
+            new_password: As typed.
+            is_enough: Says whether what was shown to get the ticket is enough for the account as it is now.
 
         Raises:
             TicketSpent: The ticket is not valid, or the account or its password is not what it was.
@@ -186,7 +214,7 @@ class Passwords:
             TooBusy: The hashing pool is full.
         """
         async with self.database.unit(caller) as unit:
-            account, was = await self._ticket_holder(unit, ticket)
+            account, was, _ = await self._ticket_holder(unit, ticket)
             known = bool(caller.device_id) and await self.sessions.knows_device(
                 unit, account.id, caller.device_id or ""
             )
@@ -196,26 +224,29 @@ class Passwords:
             full_name=account.full_name,
         )  # fmt: skip
         async with self.database.unit(caller) as unit:
-            account, _ = await self._ticket_holder(unit, ticket)
+            account, _, methods = await self._ticket_holder(unit, ticket)
+            if not await is_enough(unit, account.id, methods):
+                raise TicketSpent
             if await self.tokens.spend(unit, REPLACE, ticket) is None or not await unit.run(
                 queries.CHANGE, of_account=account.id, was=was, becomes=hashed, now=unit.now
             ):  # another was quicker
                 raise TicketSpent
             await self.sessions.end_others(unit, account.id, "", "password-changed")
             self._tell(unit, account.id, caller.agent or "")
-        return Proof(account.id, hashed, hashed)
+        return Proof(account.id, hashed, hashed, methods)
 
-    async def _ticket_holder(self, unit: Unit, ticket: str) -> tuple[Account, str]:
-        """Return whose ticket it is, and the hash that it may replace."""
+    async def _ticket_holder(self, unit: Unit, ticket: str) -> tuple[Account, str, tuple[str, ...]]:
+        """Return whose ticket it is, the hash that it may replace, and what was shown to get it."""
         alive = await self.tokens.look(unit, REPLACE, ticket)
         if alive is None:
             raise TicketSpent
         account = await self.accounts.get(unit, alive.account_id)
         stored = await unit.find(queries.FIND, account_id=account.id)
-        if not account.is_alive or stored is None or _standing(account, stored.hash) != alive.subject:
+        epoch, mark, *methods = alive.subject.split(" ")
+        if not account.is_alive or stored is None or _standing(account, _mark(stored.hash)) != f"{epoch} {mark}":
             unit.note("password.ticket_refused", account.id)
             raise TicketSpent
-        return account, stored.hash
+        return account, stored.hash, tuple(methods)
 
     def _tell(self, unit: Unit, account_id: str, agent: str) -> None:
         unit.note("password.changed", account_id)
@@ -230,12 +261,25 @@ class Passwords:
         It changes with every change of the stored hash; without a password it is `none`.
         """
         stored = await unit.find(queries.FIND, account_id=account_id)
-        return _mark(stored)
+        return _mark(stored.hash) if stored else NO_PASSWORD
+
+    async def stands(self, unit: Unit, account_id: str, mark: str) -> bool:
+        """Return whether an account's password is still the one of a mark; until the unit ends nobody changes it."""
+        stored = await unit.find(queries.FIND, account_id=account_id)
+        if stored is None or mark == NO_PASSWORD:
+            return stored is None and mark == NO_PASSWORD
+        if _mark(stored.hash) != mark:
+            return False
+        return bool(
+            await unit.run(
+                queries.CONFIRM, of_account=account_id, was=stored.hash, becomes=stored.hash, now=unit.now
+            )
+        )
 
     async def held_mark(self, unit: Unit, account_id: str) -> str:
         """Return the mark, which stays true until the unit ends: nobody changes the password meanwhile."""
         stored = await unit.find(queries.HOLD, of_account=account_id)
-        return _mark(stored)
+        return _mark(stored.hash) if stored else NO_PASSWORD
 
     async def has_one(self, unit: Unit, account_id: str) -> bool:
         """Return whether an account has a password."""
@@ -244,7 +288,7 @@ class Passwords:
     async def exchange(self, unit: Unit, account_id: str, mark: str, hashed: str) -> bool:
         """Put a hash in the place of the one that bears this mark; False if another stands there by now."""
         stored = await unit.find(queries.FIND, account_id=account_id)
-        if _mark(stored) != mark:
+        if (_mark(stored.hash) if stored else NO_PASSWORD) != mark:
             return False
         if stored is not None:
             changed = await unit.run(
@@ -313,15 +357,15 @@ class Passwords:
                     errors=(FieldError("current_password", WrongCurrentPassword.title, "wrong"),)
                 )
             await self.sessions.end_others(unit, account_id, session_id, "password-changed")
-            session = await self.sessions.reauthenticate(unit, session_id)
+            session = await self.sessions.rechecked(unit, session_id, BY_PASSWORD)
             self._tell(unit, account_id, session.agent)
         return account, session
 
 
-def _standing(account: Account, hashed: str) -> str:
+def _standing(account: Account, mark: str) -> str:
     """Return what must not have changed while a ticket is good: the password, and the account's epoch (D13)."""
-    return f"{account.epoch} {hashlib.sha256(hashed.encode()).hexdigest()}"
+    return f"{account.epoch} {mark}"
 
 
-def _mark(stored: queries.StoredHash | None) -> str:
-    return b64(plain_digest(stored.hash)) if stored else NO_PASSWORD
+def _mark(hashed: str) -> str:
+    return b64(plain_digest(hashed))

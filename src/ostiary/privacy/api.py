@@ -12,7 +12,7 @@ from ostiary.privacy.service import EXPORT_NAME, Privacy
 from ostiary.sessions import CookieHandover
 from ostiary.sessions.answers import UserAnswer
 from ostiary.web.answers import Answer, refusals
-from ostiary.web.doors import AnyCaller, RecentCaller, Strict, TheVisit, api_router, as_file, service
+from ostiary.web.doors import AnyCaller, Strict, StrongCaller, TheVisit, api_router, as_file, service
 
 router = api_router("privacy")
 
@@ -43,8 +43,8 @@ class ErasureAnswer(Answer):
     responses=refusals(401)
     | {200: {"description": "Everything, as an attachment.", "content": {"application/json": {}}}},
 )  # fmt: skip
-async def export_account(privacy: ThePrivacy, caller: RecentCaller) -> Response:
-    """Return everything that is stored about the caller; needs a sign-in of the last ten minutes.
+async def export_account(privacy: ThePrivacy, caller: StrongCaller) -> Response:
+    """Return everything that is stored about the caller; needs a fresh, strong proof.
 
     It is journalled, counted and told by letter, so that no link may cause it (ASVS 3.5.3).
     """
@@ -56,10 +56,10 @@ async def erase_account(
     body: EraseBody,
     privacy: ThePrivacy,
     handover: Annotated[CookieHandover, service(CookieHandover)],
-    caller: RecentCaller,
+    caller: StrongCaller,
     visit: TheVisit,
 ) -> ErasureAnswer:
-    """Close the caller's account now and erase it after the grace; needs a sign-in of the last ten minutes."""
+    """Close the caller's account now and erase it after the grace; needs a fresh, strong proof."""
     erasure = await privacy.erase(caller, body.current_password)
     handover.take(visit)
     return ErasureAnswer(

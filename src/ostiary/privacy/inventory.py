@@ -117,6 +117,13 @@ INVENTORY: Final[dict[str, Columns]] = {
         {"account_id": _OWNER},
         _sections("welcome_browsers", "", device_id="browser", welcome_until="until"),
     ),
+    "remembered_browsers": _together(
+        {
+            "account_id": _OWNER,
+            "standing": Secret("a digest of what must not change: of the password's hash, too"),
+        },
+        _sections("remembered_browsers", "remembered_at", device_id="browser"),
+    ),
     "risk_baselines": _together(
         {"account_id": _OWNER},
         _sections("habits", "signins updated_at", sealed="learned"),

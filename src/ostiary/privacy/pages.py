@@ -15,7 +15,7 @@ from ostiary.core.clock import moment
 from ostiary.core.errors import Problem
 from ostiary.privacy.service import EXPORT_NAME, Kept, Privacy
 from ostiary.sessions import CookieHandover
-from ostiary.web.doors import AnyCaller, RecentPageCaller, TheVisit, as_file, page, page_router, service
+from ostiary.web.doors import AnyCaller, StrongPageCaller, TheVisit, as_file, page, page_router, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -29,14 +29,14 @@ NO_TOKEN_IN_REFERER = "strict-origin"  # noqa: S105
 
 
 @router.post("/account/export")
-async def export(privacy: ThePrivacy, caller: RecentPageCaller) -> Response:
+async def export(privacy: ThePrivacy, caller: StrongPageCaller) -> Response:
     """Hand out everything that is stored about the caller, as a file."""
     return as_file(await privacy.export(caller, caller.account_id or ""), EXPORT_NAME)
 
 
 @router.get("/account/erase")
 async def erase_page(
-    request: Request, privacy: ThePrivacy, accounts: TheAccounts, caller: RecentPageCaller
+    request: Request, privacy: ThePrivacy, accounts: TheAccounts, caller: StrongPageCaller
 ) -> Response:
     """Say what erasing does; at the second step, ask for the password."""
     is_sure = request.query_params.get("step") == "2"
@@ -49,7 +49,7 @@ async def erase(
     privacy: ThePrivacy,
     accounts: TheAccounts,
     handover: Annotated[CookieHandover, service(CookieHandover)],
-    caller: RecentPageCaller,
+    caller: StrongPageCaller,
     visit: TheVisit,
 ) -> Response:
     """Close the account, to be erased after the grace."""

@@ -5,6 +5,7 @@ from ostiary.protection.attempt import Attempt
 from ostiary.protection.blocks import Block, Blocks
 from ostiary.protection.challenges import LONGEST_SOLUTION, Challenges
 from ostiary.protection.errors import AddressBlocked, Locked, ProofOfWorkNeeded
+from ostiary.protection.guesses import Guess, Guesses
 from ostiary.protection.limits import Limits
 from ostiary.protection.presence import BEAT, Presence
 from ostiary.protection.service import Protection
@@ -20,6 +21,8 @@ __all__ = [
     "Blocks",
     "ChallengeSettings",
     "Challenges",
+    "Guess",
+    "Guesses",
     "Limits",
     "Locked",
     "Presence",

@@ -42,6 +42,8 @@ class Limits:
     text_failures: Limit
     texts_of_prefix: Limit
     texts_in_all: Limit
+    factors: Limit
+    factors_daily: Limit
     rechecks: Limit
     enrolments: Limit
     exports: Limit
@@ -85,6 +87,10 @@ class Limits:
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
             enrolments=Limit("enrolment.account", settings.enrolment_codes, timedelta(minutes=15), per="account"),
             exports=Limit("export.account", settings.exports_per_day, timedelta(days=1), per="account"),
+            factors=Limit(
+                "second_factor.account", settings.second_factor_failures, timedelta(minutes=10), per="account"
+            ),
+            factors_daily=Limit("second_factor.day", settings.second_factor_failures_per_day, DAY, per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),
             reports=Limit("csp.address", settings.csp_reports_per_minute, MINUTE),
             all_reports=Limit("csp.all", settings.csp_reports_per_minute_in_all, MINUTE, per="everybody"),

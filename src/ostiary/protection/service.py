@@ -23,6 +23,7 @@ from ostiary.protection.challenges import Challenges
 from ostiary.protection.devices import KnownDevices
 from ostiary.protection.enrolments import Enrolments
 from ostiary.protection.errors import AddressBlocked, Locked, ProofOfWorkNeeded
+from ostiary.protection.guesses import Guesses
 from ostiary.protection.limits import Limits
 from ostiary.protection.messages import SentMessages
 from ostiary.web.address import counted
@@ -51,6 +52,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
         # What must outlive a restart of Valkey or of this process counts in the database, wherever the rest does.
         self._durable = limiter if isinstance(limiter, DatabaseLimiter) else DatabaseLimiter(database)
+        self.guesses = Guesses(database, self._durable, macs, self.limits)
 
     # --- Signing in
 

@@ -105,6 +105,10 @@ class ProtectionSettings(BaseModel):
         100, ge=1, description="Texts in a day to all numbers of one country prefix: what pumping can cost there."
     )
     text_budget: int = Field(500, ge=1, description="Texts in a day in all: what pumping can cost.")
+    second_factor_failures: int = Field(
+        5, ge=1, le=20, description="Wrong second factors for one account in ten minutes, or from one known browser."
+    )
+    second_factor_failures_per_day: int = Field(20, ge=1, le=100, description="The same in a day.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
     enrolment_codes: int = Field(
         5, ge=1, le=100, description="Wrong codes in 15 minutes while a second factor is set up."

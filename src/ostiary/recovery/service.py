@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ostiary.accounts import DISOWN, DISOWN_LIFETIME, UNLOCK, TokenSpent, find_address_key, mailbox_mark, name_key
 from ostiary.core.clock import millis
@@ -14,19 +14,16 @@ from ostiary.recovery.errors import NotClosed
 if TYPE_CHECKING:
     from ostiary.accounts import Account, Accounts, Address
     from ostiary.alerts import Alerts
-    from ostiary.codes import RecoveryCodes
     from ostiary.core.caller import Caller
+    from ostiary.core.clock import Millis
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
     from ostiary.core.onetime import OneTimeTokens, Spent
     from ostiary.mail import Letters, Post
-    from ostiary.passkeys import Passkeys
     from ostiary.passwords import Passwords
     from ostiary.protection import Protection
     from ostiary.risk import Risk
     from ostiary.sessions import Sessions
-    from ostiary.texts import Texts
-    from ostiary.totp import Totp
 
 RESET = "password.reset"
 RESET_LIFETIME = timedelta(minutes=15)
@@ -36,6 +33,22 @@ LETTERS_WAY = timedelta(days=1)
 REQUEST, RESET_LETTER = "reset_request", "reset_letter"
 
 
+class Factors(Protocol):
+    """Knows what an account can show besides its password; the front desk keeps the real one."""
+
+    async def loses_protection(self, unit: Unit, account_id: str, since: Millis) -> bool:
+        """Return whether `forget_since` takes what has protected an account for longer than that."""
+        ...
+
+    async def forget_since(self, unit: Unit, account_id: str, since: Millis) -> None:
+        """Remove what was set up at a moment or later, and every passkey (decision 34)."""
+        ...
+
+    async def forget_all(self, unit: Unit, account_id: str) -> None:
+        """Remove all of it."""
+        ...
+
+
 class Disowned(NamedTuple):
     """What a link that says "this wasn't me" is about.
 
@@ -43,10 +56,19 @@ class Disowned(NamedTuple):
         is_own: The letter went to the address that is the account's now. If
             not, the address was changed since, and whoever changed it would
             read a letter for a new password.
+        loses_protection: Passkeys alone have protected the account, for longer
+            than such letters live. They go with everything else, so that
+            whoever reads the mailbox would come in without any.
     """
 
     account: Account
     is_own: bool
+    loses_protection: bool
+
+    @property
+    def comes_back_by_letter(self) -> bool:
+        """Whether a letter for a new password is enough to come back."""
+        return self.is_own and not self.loses_protection
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +81,7 @@ class Recovery:
     database: Database
     accounts: Accounts
     passwords: Passwords
-    passkeys: Passkeys
-    totp: Totp
-    codes: RecoveryCodes
-    texts: Texts
+    factors: Factors
     sessions: Sessions
     protection: Protection
     risk: Risk
@@ -174,7 +193,10 @@ class Recovery:
         Where the letter went to an address that is not the account's any more,
         the account is closed until the keeper has looked at it: its present
         address may be a thief's, its former one may be somebody else's by now
-        (docs/decisions/0026-a-former-address-may-close-and-not-take.md).
+        (docs/decisions/0026-a-former-address-may-close-and-not-take.md). The
+        same where passkeys alone have protected it for a while, which are
+        removed: what reads the mailbox must not get past that (R20). A younger
+        second factor goes, an older one stays owed (decision 34).
 
         Raises:
             TokenSpent: The link is unknown, used or too old.
@@ -189,20 +211,20 @@ class Recovery:
                 unit.note("account.disown_refused", alive.account_id if alive else None)
                 raise TokenSpent
             await self.accounts.drop_claims(unit, spent.account_id)
+            loses = await self.factors.loses_protection(unit, spent.account_id, _young(unit))
             await self.passwords.forget(unit, spent.account_id)
             # A thief may have asked to erase it; only its own address opens it again.
             await self.accounts.keep(unit, spent.account_id)
-            # All of them: which are the owner's own, nobody can tell from here (decision 33).
-            await self.passkeys.forget_all(unit, spent.account_id)
-            await self._forget_young_factors(unit, spent.account_id)
-            # A number that is older than any such link stays: who reads the mailbox must not get past it (R20).
-            await self.texts.forget_since(unit, spent.account_id, unit.now - millis(DISOWN_LIFETIME))
+            # What a thief may have set up and a letter has told of; else whoever merely reads the mailbox could take
+            # every second factor away (decision 34).
+            await self.factors.forget_since(unit, spent.account_id, _young(unit))
             await self._end_everything(unit, spent.account_id, "disowned")
-            found = await self._disowned(unit, spent)  # read last: the row is ours now, until the commit
+            # Read last: the row is ours now, until the commit.
+            found = (await self._disowned(unit, spent))._replace(loses_protection=loses)
             # Older letters to the same mailbox tell of what has just been ended.
             await self.tokens.revoke(unit, DISOWN, spent.account_id, spent.subject)
             unit.note("account.disowned", spent.account_id, by_former_address=not found.is_own)
-            if found.is_own:
+            if found.comes_back_by_letter:
                 unit.later(RESET_LETTER, account_id=spent.account_id)
             elif found.account.is_alive:
                 await self.accounts.set_status(unit, spent.account_id, found.account.status, "deactivated")
@@ -250,8 +272,7 @@ class Recovery:
             if not await self.accounts.set_status(unit, account_id, "deactivated", "active"):
                 raise NotClosed
             await self.passwords.forget(unit, account_id)
-            for factor in (self.passkeys, self.totp, self.texts, self.codes):
-                await factor.forget_all(unit, account_id)
+            await self.factors.forget_all(unit, account_id)
             claim = await self.accounts.claim_address(unit, account_id, address)
             await self.accounts.prove(unit, claim.id)
             unit.note("account.returned", account_id)
@@ -286,19 +307,10 @@ class Recovery:
         await self.protection.forget_devices(unit, account_id)
         return await self.accounts.raise_epoch(unit, account_id)
 
-    async def _forget_young_factors(self, unit: Unit, account_id: str) -> None:
-        """Undo what a thief may have set up and a letter has told of; what is older stays (decision 34).
-
-        Else whoever merely reads the mailbox could take every second factor away.
-        """
-        since = unit.now - millis(DISOWN_LIFETIME + LETTERS_WAY)
-        await self.totp.forget_since(unit, account_id, since)
-        await self.codes.forget_since(unit, account_id, since)
-        await self.codes.end_if_last(unit, account_id)
-
     async def _disowned(self, unit: Unit, token: Spent) -> Disowned:
         account = await self.accounts.get(unit, token.account_id)
-        return Disowned(account, account.email_verified and mailbox_mark(account.email) == token.subject)
+        is_own = account.email_verified and mailbox_mark(account.email) == token.subject
+        return Disowned(account, is_own, await self.factors.loses_protection(unit, account.id, _young(unit)))
 
     async def _unlockable(self, unit: Unit, token: Spent) -> Account | None:
         account = await self._open(unit, token.account_id)
@@ -313,6 +325,11 @@ class Recovery:
     async def _forget_failures(self, caller: Caller, account: Account) -> None:
         names = (name_key(account.username), find_address_key(account.email) or "")
         await self.protection.unlock(caller, account.id, *filter(None, names))
+
+
+def _young(unit: Unit) -> Millis:
+    """Return the moment from which on a factor may be a thief's, of which a letter with this very link tells."""
+    return unit.now - millis(DISOWN_LIFETIME + LETTERS_WAY)
 
 
 def _bound(account: Account, epoch: int, mark: str) -> str:

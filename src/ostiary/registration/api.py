@@ -10,7 +10,7 @@ from ostiary.registration.service import Application, Registration
 from ostiary.sessions import CookieHandover
 from ostiary.sessions.answers import SignedInAnswer, UserAnswer
 from ostiary.web.answers import Done, refusals
-from ostiary.web.doors import AnyCaller, SignedInCaller, Strict, TheVisit, api_router, service
+from ostiary.web.doors import AnyCaller, SignedInCaller, Strict, StrongCaller, TheVisit, api_router, service
 
 router = api_router("registration")
 
@@ -62,9 +62,9 @@ async def verify_email(
 
 @router.post("/email/change", operation_id="changeEmail", responses=refusals(401, 429, body=True))
 async def change_email(
-    body: AddressBody, registration: Annotated[Registration, service(Registration)], caller: SignedInCaller
+    body: AddressBody, registration: Annotated[Registration, service(Registration)], caller: StrongCaller
 ) -> Done:
-    """Begin to change the address: a letter goes to the new one, and the old one stays until it is proven."""
+    """Begin to change the address, after a fresh, strong proof: a letter goes to the new one, to be proven."""
     await registration.claim_new_address(caller, body.email, body.current_password)
     return Done(detail="We have written to the new address. Follow the link in the letter to confirm it.")
 

@@ -16,6 +16,7 @@ from ostiary.web.doors import (
     PAGE_PREFIX,
     AnyCaller,
     PageCaller,
+    StrongPageCaller,
     TheEdge,
     TheVisit,
     page,
@@ -138,7 +139,7 @@ async def change_address(
     accounts: Annotated[Accounts, service(Accounts)],
     registration: Annotated[Registration, service(Registration)],
     letters: Annotated[Letters, service(Letters)],
-    caller: PageCaller,
+    caller: StrongPageCaller,
 ) -> Response:
     """Begin to change the address."""
     filled = await fields(request, "email", "current_password")

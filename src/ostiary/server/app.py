@@ -96,14 +96,15 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.magic_links,
-        house.texts, house.totp, house.codes, house.second_factors, house.letters, Document(house, app),
+        house.texts, house.totp, house.codes, house.mfa, house.by_link, house.second_step, house.step_up, house.letters,
+        Document(house, app),
         *filter(None, [mailbox, console]),
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)
     switches = {"links": house.settings.magiclinks.offered, "texts": house.texts.are_offered}
     offered = frozenset(name for name, is_on in switches.items() if is_on)
     renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest, offered)
-    edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock)
+    edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock, house.factors)
     inside = House(edge, {type(part): part for part in parts})
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ from ostiary.sessions.guard import CookieHandover, Identity, SessionGuard
 from ostiary.sessions.queries import Session
 from ostiary.sessions.service import Grant, Sessions
 from ostiary.sessions.settings import SessionSettings
+from ostiary.sessions.strength import HeldFactor, acr_of, together
 from ostiary.sessions.tokens import AccessGrant, Minter
 from ostiary.sessions.view import Bindings, Revocations
 
@@ -15,6 +16,7 @@ __all__ = [
     "CookieHandover",
     "DeviceBinding",
     "Grant",
+    "HeldFactor",
     "Identity",
     "Minter",
     "NoSuchSession",
@@ -26,4 +28,6 @@ __all__ = [
     "SessionGuard",
     "SessionSettings",
     "Sessions",
+    "acr_of",
+    "together",
 ]

@@ -55,6 +55,11 @@ class Identity(msgspec.Struct, frozen=True):
         """When the person last proved who they are, in seconds since 1970."""
         return self.claims.auth_time
 
+    @property
+    def acr(self) -> str:
+        """How strong that proof was."""
+        return self.claims.acr
+
 
 class SessionGuard:
     """Trusts an access token if its signature, its session and its account all stand, now.

@@ -120,13 +120,36 @@ RESUME = Query(
     Session,
 )
 
-REAUTHENTICATE = Query(
+RECHECKED = Query(
     update(sessions)
     .where(sessions.c.id == bindparam("session_id"), *_ALIVE)
-    .values(authenticated_at=bindparam("now"))
+    .values(
+        authenticated_at=case(
+            (sessions.c.methods == bindparam("by"), bindparam("now")), else_=sessions.c.authenticated_at
+        )
+    )
     .returning(*sessions.columns),
     Session,
 )
+"""Of what was shown with more than this, one part shown again says nothing of the rest."""
+
+STEP_UP = Query(
+    update(sessions)
+    .where(
+        sessions.c.id == bindparam("session_id"),
+        sessions.c.account_id == bindparam("of_account"),
+        sessions.c.account_epoch == bindparam("epoch"),
+        *_ALIVE,
+    )
+    .values(
+        # ASVS 7.2.4: whoever proves anew who they are gets tokens anew; the last one is a racing tab's, or a thief's.
+        generation=sessions.c.generation + 1, refreshed_at=bindparam("now"), refreshed_by=bindparam("device"),
+        authenticated_at=bindparam("now"), methods=bindparam("methods"), seen_at=bindparam("now"),
+        idle_ends_at=_IDLE_END,
+    )
+    .returning(*sessions.columns),
+    Session,
+)  # fmt: skip
 
 BIND = Query(
     update(sessions)

@@ -53,8 +53,12 @@ class Sessions:
         self._settings = settings
 
     async def start(self, unit: Unit, account: Account, *, methods: tuple[str, ...], device_id: str | None) -> Session:
-        """Sign a device in. The caller has proven who they are just now, by `methods`."""
+        """Sign a device in. The caller has proven who they are just now, by `methods`.
+
+        A session that the same browser came with ends: nobody could reach it any more (ASVS 7.2.4).
+        """
         now = unit.now
+        await self._end_replaced(unit)
         ends_at = now + millis(self._settings.lifetime)
         session = Session(
             id=new_id(now), account_id=account.id, account_epoch=account.epoch, generation=1, refreshed_at=now,
@@ -137,13 +141,31 @@ class Sessions:
                 return fields[0]
         return None
 
-    async def reauthenticate(self, unit: Unit, session_id: str) -> Session:
-        """Note that the person behind a session has just proven who they are again.
+    async def step_up(self, unit: Unit, account: Account, session_id: str, methods: tuple[str, ...]) -> Session | None:
+        """Say of a session that the person behind it has just proven who they are, by these methods and no others.
+
+        What was proven earlier is not added to it: `auth_time`, `acr` and `amr` tell of one and the same proof. The
+        refresh token is exchanged with it.
+
+        Returns:
+            The session as it is now; None if it is over, or is not this account's.
+        """
+        session = await unit.find(
+            queries.STEP_UP, session_id=session_id, of_account=account.id, epoch=account.epoch, now=unit.now,
+            device=unit.caller.device_id, methods=" ".join(methods),
+            idle_ends_at=unit.now + millis(self._settings.idle_lifetime),
+        )  # fmt: skip
+        if session is not None:
+            unit.note("session.strengthened", account.id, session_id=session_id, methods=list(methods))
+        return session
+
+    async def rechecked(self, unit: Unit, session_id: str, by: str) -> Session:
+        """Note that one thing was shown again inside a session; it is as young as that if nothing else began it.
 
         Raises:
             NoSuchSession: It has ended in the meantime.
         """
-        session = await unit.find(queries.REAUTHENTICATE, session_id=session_id, now=unit.now)
+        session = await unit.find(queries.RECHECKED, session_id=session_id, by=by, now=unit.now)
         if session is None:
             raise NoSuchSession
         return session
@@ -258,6 +280,13 @@ class Sessions:
     async def prune(self) -> int:
         """Delete rows of sessions whose longest life was over a month ago."""
         return await self._database.run(queries.PRUNE, before=self._database.clock.now() - 30 * 86_400_000)
+
+    async def _end_replaced(self, unit: Unit) -> None:
+        if unit.caller.replaces is None:
+            return
+        session = await unit.find(queries.BY_ID, session_id=unit.caller.replaces)
+        if session is not None:
+            await self.end_one(unit, session.account_id, session.id, "replaced")
 
     async def owner(self, session: Session) -> Account:
         """Return whose session it is, if the account still stands where it stood (D13).

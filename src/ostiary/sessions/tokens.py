@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ostiary.client import ACCESS_TYP, AccessClaims
 from ostiary.client.jws import sign
+from ostiary.sessions.strength import acr_of
 
 if TYPE_CHECKING:
     from ostiary.accounts import Account
@@ -44,12 +45,13 @@ class Minter:
     def mint(self, account: Account, session: Session, now: Millis) -> AccessGrant:
         """Return a new access token for a session, never outliving it, used or idle."""
         issued = now // 1000
+        methods = tuple(session.methods.split())
         expires = min(issued + self._lifetime, -(-session.idle_ends_at // 1000))
         claims = AccessClaims(
             iss=self._issuer, sub=account.id, aud=(self.audience,), exp=expires, iat=issued,
             jti=secrets.token_urlsafe(16), sid=session.id, client_id=self._settings.client_id, epoch=account.epoch,
             username=account.username, email=account.email, email_verified=account.email_verified,
-            permissions=account.permissions, amr=tuple(session.methods.split()),
+            permissions=account.permissions, amr=methods, acr=acr_of(methods),
             auth_time=session.authenticated_at // 1000,
             dbsc=session.bound_at is not None and self._settings.device_bound != "off",
         )  # fmt: skip

@@ -11,7 +11,7 @@ from ostiary.core.clock import moment
 from ostiary.core.errors import Problem
 from ostiary.texts.errors import NoPhone
 from ostiary.texts.service import Texts
-from ostiary.web.doors import PAGE_PREFIX, PageCaller, RecentPageCaller, page, page_router, see_other, service
+from ostiary.web.doors import PAGE_PREFIX, PageCaller, StrongPageCaller, page, page_router, see_other, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -46,7 +46,7 @@ async def phone_page(request: Request, texts: TheTexts, accounts: TheAccounts, c
 
 
 @router.post("/phone/begin")
-async def begin_phone(request: Request, texts: TheTexts, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def begin_phone(request: Request, texts: TheTexts, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Send a code to a number."""
     filled = await fields(request, "number")
     try:
@@ -57,7 +57,7 @@ async def begin_phone(request: Request, texts: TheTexts, accounts: TheAccounts, 
 
 
 @router.post("/phone/confirm")
-async def confirm_phone(request: Request, texts: TheTexts, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def confirm_phone(request: Request, texts: TheTexts, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Add the number that the code was sent to."""
     filled = await fields(request, "code")
     try:
@@ -68,7 +68,7 @@ async def confirm_phone(request: Request, texts: TheTexts, accounts: TheAccounts
 
 
 @router.post("/phone/remove")
-async def remove_phone(request: Request, texts: TheTexts, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def remove_phone(request: Request, texts: TheTexts, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Remove the number."""
     try:
         await texts.remove(caller)

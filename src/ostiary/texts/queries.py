@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Text, bindparam, cast, delete, literal, select, update
 
 from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
+from ostiary.sessions import HeldFactor
 from ostiary.texts.models import phones, text_codes
 
 MOST_GUESSES = 5
@@ -110,6 +111,14 @@ CODES_OF = Query(
 )
 
 DROP_CODES = Query(delete(text_codes).where(text_codes.c.account_id == bindparam("of_account")))
+
+HELD = Query(
+    # Two numbers of one account are never of one moment: the later takes the place of the earlier.
+    select(
+        literal("sms").label("method"), cast(phones.c.added_at, Text).label("mark"), phones.c.added_at.label("since")
+    ).where(phones.c.account_id == bindparam("account_id")),
+    HeldFactor,
+)
 
 PHONE_OF = Query(select(phones).where(phones.c.account_id == bindparam("account_id")), Phone)
 

@@ -7,9 +7,10 @@ again: a text costs money, and its code lives for five minutes (decision 39).
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ostiary.core.clock import iso, iso_or_none, millis
 from ostiary.core.secrets import plain_digest
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from ostiary.core.caller import Caller
     from ostiary.core.clock import Millis
     from ostiary.core.crypto import AccountKeys
-    from ostiary.core.db import Database, Unit
+    from ostiary.core.db import Database, Query, Unit
     from ostiary.core.secrets import Macs
     from ostiary.protection import Protection
+    from ostiary.sessions import HeldFactor
     from ostiary.texts.carriers import Carrier
     from ostiary.texts.settings import TextSettings
 
@@ -43,6 +45,10 @@ WORDS = {
     SECOND_FACTOR: "{code} is your code to sign in to {product}.",
 }
 """What a text begins with: for what its code is good."""
+
+
+EndCodes = Callable[["Unit", str], Awaitable[None]]
+"""Drops recovery codes if no second factor is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Texts:
     macs: Macs
     protection: Protection
     alerts: Alerts
+    end_codes: EndCodes
     carrier: Carrier | None
     settings: TextSettings
     product: str
@@ -79,6 +86,7 @@ class Texts:
 
     method = "sms"
     amr = ("sms",)
+    held: ClassVar[Query[HeldFactor]] = queries.HELD
 
     @property
     def are_offered(self) -> bool:
@@ -147,6 +155,7 @@ class Texts:
         async with self.database.unit(caller) as unit:
             if not await self._remove(unit, caller.account_id or "", since=ALWAYS):
                 raise NoPhone
+            await self.end_codes(unit, caller.account_id or "")
 
     async def shown(self, account_id: str) -> dict[str, Any] | None:
         """Return an account's number as its owner sees it, or None."""

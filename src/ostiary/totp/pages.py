@@ -13,7 +13,7 @@ from ostiary.core.clock import moment
 from ostiary.core.errors import Problem
 from ostiary.totp.errors import NoAuthenticator
 from ostiary.totp.service import Activated, Enrolment, Totp
-from ostiary.web.doors import PAGE_PREFIX, RecentPageCaller, page, page_router, see_other, service
+from ostiary.web.doors import PAGE_PREFIX, StrongPageCaller, page, page_router, see_other, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -48,13 +48,13 @@ async def _page(
 
 
 @router.get("/totp")
-async def totp_page(request: Request, totp: TheTotp, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def totp_page(request: Request, totp: TheTotp, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Say whether an app is set up, with a way to set one up or remove it."""
     return await _page(request, totp, accounts, caller.account_id or "")
 
 
 @router.post("/totp/begin")
-async def begin(request: Request, totp: TheTotp, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def begin(request: Request, totp: TheTotp, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Show the secret of a new app, and ask for its first code."""
     try:
         enrolment = await totp.enrol(caller)
@@ -64,7 +64,7 @@ async def begin(request: Request, totp: TheTotp, accounts: TheAccounts, caller: 
 
 
 @router.post("/totp/confirm")
-async def confirm(request: Request, totp: TheTotp, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def confirm(request: Request, totp: TheTotp, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Set the app up, and show the recovery codes that were made with it."""
     filled = await fields(request, "code")
     account_id = caller.account_id or ""
@@ -79,7 +79,7 @@ async def confirm(request: Request, totp: TheTotp, accounts: TheAccounts, caller
 
 
 @router.post("/totp/remove")
-async def remove(request: Request, totp: TheTotp, accounts: TheAccounts, caller: RecentPageCaller) -> Response:
+async def remove(request: Request, totp: TheTotp, accounts: TheAccounts, caller: StrongPageCaller) -> Response:
     """Remove the app."""
     try:
         with suppress(NoAuthenticator):  # it is gone, which is what was asked for

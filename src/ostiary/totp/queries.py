@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, literal, select, update
 
 from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
+from ostiary.sessions import HeldFactor
 from ostiary.totp.models import totp_authenticators, totp_enrolments
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ class Pending(msgspec.Struct, frozen=True):
     begun_at: Millis
     expires_at: Millis
 
+
+HELD = Query(
+    select(
+        literal("totp").label("method"), totp_authenticators.c.id.label("mark"),
+        totp_authenticators.c.added_at.label("since"),
+    ).where(totp_authenticators.c.account_id == bindparam("account_id")),
+    HeldFactor,
+)  # fmt: skip
 
 OF_ACCOUNT = Query(
     select(totp_authenticators).where(totp_authenticators.c.account_id == bindparam("account_id")), Authenticator

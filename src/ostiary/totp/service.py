@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from ostiary.accounts import Account, Accounts
     from ostiary.core.caller import Caller
     from ostiary.core.crypto import Sealer
-    from ostiary.core.db import Database, Unit
+    from ostiary.core.db import Database, Query, Unit
     from ostiary.protection import Protection
+    from ostiary.sessions import HeldFactor
 
 ENROLMENT_LIFETIME = timedelta(minutes=10)
 """How long a secret that was shown waits for its first code."""
@@ -94,6 +95,7 @@ class Totp:
 
     method: str = "totp"
     amr: tuple[str, ...] = ("otp",)  # RFC 8176
+    held: Query[HeldFactor] = queries.HELD
 
     def __init__(
         self, database: Database, accounts: Accounts, protection: Protection, sealer: Sealer, codes: Companions,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
@@ -16,11 +17,12 @@ from ostiary.core.clock import Clock
 from ostiary.core.errors import Problem
 from ostiary.web.cookies import Cookies
 from ostiary.web.csrf import Csrf
+from ostiary.web.guard import Factors, Guard, SignedIn
 from ostiary.web.headers import page_policy
 from ostiary.web.problems import MediaTypeUnsupported
 from ostiary.web.render import Renderer
 from ostiary.web.settings import WebSettings
-from ostiary.web.standing import NotPermitted, require_recent
+from ostiary.web.standing import NotPermitted, require_strong
 from ostiary.web.strict_json import loads
 from ostiary.web.visit import Scope, Visit
 
@@ -33,78 +35,6 @@ PAGE_PREFIX = "/auth"
 KEEPER_PREFIX = "/api/v1/admin"
 
 
-class SignedIn(Protocol):
-    """Whom a credential names, once it is verified."""
-
-    @property
-    def account_id(self) -> str:
-        """The account."""
-        ...
-
-    @property
-    def session_id(self) -> str:
-        """The session that the credential hangs on."""
-        ...
-
-    @property
-    def permissions(self) -> tuple[str, ...]:
-        """What the account may do, now."""
-        ...
-
-    @property
-    def auth_time(self) -> int:
-        """When the person last proved who they are, in seconds since 1970."""
-        ...
-
-
-class Guard(Protocol):
-    """Looks at credentials; the sessions' room keeps the real one."""
-
-    async def ensure_fresh(self) -> None:
-        """See that memory may be trusted.
-
-        Raises:
-            Problem: It cannot be proven fresh: refuse (D14).
-        """
-        ...
-
-    async def identify(self, visit: Visit) -> SignedIn | None:
-        """Return whom the request's credential names, or None if it shows none.
-
-        Raises:
-            Problem: It shows one that proves nothing.
-        """
-        ...
-
-    async def admit(self, visit: Visit) -> SignedIn:
-        """Return whom the request's credential names.
-
-        Raises:
-            Problem: It shows none, or one that proves nothing.
-        """
-        ...
-
-    async def admit_page(self, visit: Visit) -> SignedIn:
-        """As `admit`, for hosted pages, whose own cookie outlives the access token.
-
-        Raises:
-            Problem: Neither proves anything.
-        """
-        ...
-
-    async def session_to_end(self, visit: Visit) -> str | None:
-        """Return the session that a sign-out is about, or None."""
-        ...
-
-    def named_session(self, visit: Visit) -> str | None:
-        """Return the session that the request's cookies genuinely name, alive or not."""
-        ...
-
-    def device_of(self, visit: Visit) -> str | None:
-        """Return the device that a genuine device cookie names."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Edge:
     """What routes need of the web's own parts."""
@@ -115,6 +45,7 @@ class Edge:
     settings: WebSettings
     renderer: Renderer
     clock: Clock
+    factors: Factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +109,56 @@ async def any_caller(request: Request) -> Caller:
     return visit.caller()
 
 
+async def entering_caller(request: Request) -> Caller:
+    """Return who asks to be let in: what their browser was signed in as ends with it (ASVS 7.2.4)."""
+    caller = await any_caller(request)
+    return replace(caller, replaces=edge_in(request).guard.named_session(visit_in(request)))
+
+
 async def signed_in_caller(request: Request) -> Caller:
     """Return who asks, from a verified credential.
 
     Raises:
         Problem: There is none.
     """
-    visit, edge = visit_in(request), edge_in(request)
-    identity = await edge.guard.admit(visit)
-    visit.device_id = edge.guard.device_of(visit)
+    await edge_in(request).guard.admit(visit_in(request))
+    return await _known_caller(request)
+
+
+async def _known_caller(request: Request) -> Caller:
+    visit = visit_in(request)
+    visit.device_id = edge_in(request).guard.device_of(visit)
+    identity = _identity(request)
     return visit.caller(identity.account_id, identity.session_id)
+
+
+def _identity(request: Request) -> SignedIn:
+    found: SignedIn | None = visit_in(request).identity
+    assert found is not None
+    return found
+
+
+async def perhaps_signed_in_caller(request: Request) -> Caller:
+    """Return who shows a ticket: it may be about the session that they are in, or about one to come."""
+    return await _perhaps(request, signed_in_caller)
+
+
+async def perhaps_page_caller(request: Request) -> Caller:
+    """As `perhaps_signed_in_caller`, for hosted pages."""
+    return await _perhaps(request, page_caller)
+
+
+async def _perhaps(request: Request, door: Callable[[Request], Awaitable[Caller]]) -> Caller:
+    """Return whom a credential proves, if it does; cookies of a session that is over are no hindrance to a new one."""
+    stranger = await entering_caller(request)
+    if not edge_in(request).guard.shows_credential(visit_in(request)):
+        return stranger
+    try:
+        return replace(await door(request), replaces=stranger.replaces)
+    except Problem as refusal:
+        if refusal.status != HTTPStatus.UNAUTHORIZED:
+            raise
+        return stranger
 
 
 async def page_caller(request: Request) -> Caller:
@@ -196,65 +167,64 @@ async def page_caller(request: Request) -> Caller:
     Raises:
         Problem: They are not signed in; the page's answer is the way to sign in.
     """
-    visit, edge = visit_in(request), edge_in(request)
-    identity = await edge.guard.admit_page(visit)
-    visit.device_id = edge.guard.device_of(visit)
-    return visit.caller(identity.account_id, identity.session_id)
+    await edge_in(request).guard.admit_page(visit_in(request))
+    return await _known_caller(request)
 
 
 def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
     """Return a dependency that yields a keeper of the house, to stand in an `Annotated[Caller, …]`.
 
-    They need the permission, now, and a sign-in that is not long ago: a browser
-    left open, or a copied token, is not enough to keep a house with.
+    They need the permission, now, and a sign-in that is not long ago and as strong as the account's can be: a browser
+    left open, a copied token or a stolen password is not enough to keep a house with.
     """
 
     async def find(request: Request) -> Caller:
-        visit, edge = visit_in(request), edge_in(request)
-        identity = await edge.guard.admit(visit)
-        if permission not in identity.permissions:
+        caller = await signed_in_caller(request)
+        if permission not in _identity(request).permissions:
             raise NotPermitted
-        bound = int(edge.settings.keeper_max_age.total_seconds())
-        require_recent(identity.auth_time, bound, edge.clock.now())
-        visit.device_id = edge.guard.device_of(visit)
-        return visit.caller(identity.account_id, identity.session_id)
+        await _require_strong(request, int(edge_in(request).settings.keeper_max_age.total_seconds()))
+        return caller
 
     return Depends(find)
 
 
-async def recent_caller(request: Request) -> Caller:
-    """Return who asks for something grave: from a verified credential, and after a sign-in just now (RFC 9470).
+async def strong_caller(request: Request) -> Caller:
+    """Return who asks for something grave, as what changes who gets in (R20, R21, RFC 9470).
+
+    Their proof has to be of the last minutes, and as strong as the account's can be.
 
     Raises:
-        Problem: There is no credential, or the sign-in is too long ago.
+        Problem: There is no credential, or what was shown is too long ago or too weak.
     """
     caller = await signed_in_caller(request)
-    _require_recent(request)
+    await _require_strong(request, RECENT_SECONDS)
     return caller
 
 
-async def recent_page_caller(request: Request) -> Caller:
-    """Return who asks for something grave on a hosted page; whoever signed in too long ago does so again.
+async def strong_page_caller(request: Request) -> Caller:
+    """As `strong_caller`, on a hosted page, which leads to the page that asks for such a proof.
 
     Raises:
-        Problem: They are not signed in, or too long ago; the page's answer is the way to sign in.
+        Problem: They are not signed in, too long ago or too weakly; the page's answer is the way to prove it.
     """
     caller = await page_caller(request)
-    _require_recent(request)
+    await _require_strong(request, RECENT_SECONDS)
     return caller
 
 
-def _require_recent(request: Request) -> None:
-    identity = visit_in(request).identity
-    assert identity is not None
-    require_recent(identity.auth_time, RECENT_SECONDS, edge_in(request).clock.now())
+async def _require_strong(request: Request, seconds: int) -> None:
+    identity, edge = _identity(request), edge_in(request)
+    require_strong(identity, seconds, await edge.factors.highest(identity.account_id), edge.clock.now())
 
 
 PageCaller = Annotated[Caller, Depends(page_caller)]
 AnyCaller = Annotated[Caller, Depends(any_caller)]
 SignedInCaller = Annotated[Caller, Depends(signed_in_caller)]
-RecentCaller = Annotated[Caller, Depends(recent_caller)]
-RecentPageCaller = Annotated[Caller, Depends(recent_page_caller)]
+StrongCaller = Annotated[Caller, Depends(strong_caller)]
+StrongPageCaller = Annotated[Caller, Depends(strong_page_caller)]
+EnteringCaller = Annotated[Caller, Depends(entering_caller)]
+PerhapsSignedInCaller = Annotated[Caller, Depends(perhaps_signed_in_caller)]
+PerhapsPageCaller = Annotated[Caller, Depends(perhaps_page_caller)]
 
 
 async def _visit(request: Request) -> Visit:

@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from ostiary.core.errors import Problem
 from ostiary.web.doors import PAGE_PREFIX, edge_in, page, see_other, visit_in
 from ostiary.web.problems import InternalFault, body_and_headers, by_status, invalid_fields
-from ostiary.web.standing import SignInTooOld
+from ostiary.web.redirects import own_referer
+from ostiary.web.standing import InsufficientAuthentication
 
-SIGN_IN = f"{PAGE_PREFIX}/sign-in"
+SIGN_IN, STEP_UP = f"{PAGE_PREFIX}/sign-in", f"{PAGE_PREFIX}/step-up"
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -70,11 +71,12 @@ def _answer(request: Request, problem: Problem) -> Response:
 
 
 def _page_for(request: Request, problem: Problem, path: str) -> Response:
+    own_origin = edge_in(request).settings.public_url
     if problem.status == HTTPStatus.UNAUTHORIZED:
-        # Back to where they were heading once they have signed in; a form they sent is not repeated.
-        asked = [f"next={quote(path)}"] if request.method == "GET" else []
-        asked += ["reason=once-more"] if isinstance(problem, SignInTooOld) else []
-        return see_other(f"{SIGN_IN}?{'&'.join(asked)}" if asked else SIGN_IN)
+        place = STEP_UP if isinstance(problem, InsufficientAuthentication) else SIGN_IN
+        # Back to where they were heading; a form that they sent is not repeated, so to the page that it stands on.
+        came_from = path if request.method == "GET" else own_referer(visit_in(request).header(b"referer"), own_origin)
+        return see_other(f"{place}?next={quote(came_from)}" if came_from else place)
     detail = problem.detail or (problem.errors[0].message if problem.errors else None)
     return page(
         request, "problem.html", refusal=problem, has_form=False, title=problem.title, detail=detail,

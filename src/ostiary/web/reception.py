@@ -8,6 +8,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from ostiary.client import STRENGTHS
 from ostiary.client.identity import Identity
 from ostiary.core.caller import Caller
 from ostiary.core.errors import Problem, Unavailable
@@ -15,11 +16,11 @@ from ostiary.core.limits import Count, Limit, seconds_until, told
 from ostiary.web.address import counted
 from ostiary.web.csrf import ForeignOrigin
 from ostiary.web.problems import body_and_headers
-from ostiary.web.standing import NotPermitted, require_recent
+from ostiary.web.standing import NotPermitted, require_strong
 from ostiary.web.visit import Visit
 
 if TYPE_CHECKING:
-    from ostiary.client import AccessClaims
+    from ostiary.client import AccessClaims, Strength
     from ostiary.core.clock import Clock
     from ostiary.web.address import ClientAddress
     from ostiary.web.cookies import Cookies
@@ -186,13 +187,14 @@ class Reception:
             visit.answers.append(cookie)
         return token
 
-    def require_recent(self, identity: Identity, seconds: int) -> None:
-        """Refuse a sign-in that is longer ago than so many seconds (RFC 9470).
+    def require_recent(self, identity: Identity, seconds: int, acr: Strength | None = None) -> None:
+        """Refuse a sign-in that is longer ago than so many seconds, or not as strong as is asked (RFC 9470).
 
         Raises:
-            SignInTooOld: It is.
+            SignInTooOld: It is longer ago.
+            SignInTooWeak: It is less strong.
         """
-        require_recent(identity.auth_time, seconds, self._clock.now())
+        require_strong(identity, seconds, acr or STRENGTHS[0], self._clock.now())
 
     def require_proven_address(self, identity: Identity) -> None:
         """Refuse an account whose address is a mere claim (D4).
@@ -256,5 +258,5 @@ def _identity(known: Known) -> Identity:
     return Identity(
         id=claims.sub, username=account.username, email=account.email, email_verified=account.email_verified,
         full_name=account.full_name, session_id=claims.sid, permissions=account.permissions, amr=claims.amr,
-        auth_time=claims.auth_time,
+        acr=claims.acr, auth_time=claims.auth_time,
     )  # fmt: skip

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
+
+from ostiary.web.settings import origin_of
 
 _OWN_PATH = re.compile(r"/|(?:/[A-Za-z0-9_-]{1,64}){1,8}/?")  # "/" too: an application's own front page
 
@@ -14,3 +17,17 @@ def own_path(text: str | None, default: str) -> str:
     read as another place holds one of them, or begins with two slashes.
     """
     return text if text is not None and _OWN_PATH.fullmatch(text) else default
+
+
+def own_referer(referer: str | None, public_url: str) -> str | None:
+    """Return the path of the page of our own that a form was sent from, if the browser says so and it is a plain one.
+
+    The header proves nothing, and need not: whatever it says, the grammar lets paths of our own pass alone.
+    """
+    try:
+        if referer is None or origin_of(referer) != origin_of(public_url):
+            return None
+        path = urlsplit(referer).path
+    except ValueError:  # no address at all
+        return None
+    return path if _OWN_PATH.fullmatch(path) else None

@@ -1,28 +1,47 @@
-"""What more than a credential a request may need: a permission, and a sign-in that is not long ago."""
+"""What more than a credential a request may need: a permission, and a sign-in that is young and strong enough."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from ostiary.client import STRENGTHS, Strength, reaches
 from ostiary.core.errors import Problem
 
 if TYPE_CHECKING:
     from ostiary.core.clock import Millis
 
 
-class SignInTooOld(Problem):
+class InsufficientAuthentication(Problem):
+    """What is asked for needs another proof of who somebody is than was shown (RFC 9470)."""
+
+    words = "A fresh proof is needed."
+
+    def __init__(self, max_age: int, acr: Strength | None = None) -> None:
+        demanded: dict[str, object] = {"max_age": max_age} | ({"acr_values": acr} if acr else {})
+        super().__init__(extra=demanded)
+        told = [
+            'Bearer realm="ostiary"', 'error="insufficient_user_authentication"', f'error_description="{self.words}"',
+            *(f'{name}="{value}"' for name, value in demanded.items()),
+        ]  # fmt: skip
+        self.challenge = ", ".join(told)
+
+
+class SignInTooOld(InsufficientAuthentication):
     """What is asked for needs a sign-in that is not so long ago (RFC 9470)."""
 
     slug = "sign-in-too-old"
     title = "Please sign in again to go on."
     status = 401
+    words = "A more recent sign-in is needed."
 
-    def __init__(self, max_age: int) -> None:
-        super().__init__(extra={"max_age": max_age})
-        self.challenge = (
-            'Bearer realm="ostiary", error="insufficient_user_authentication", '
-            f'error_description="A more recent sign-in is needed.", max_age="{max_age}"'
-        )
+
+class SignInTooWeak(InsufficientAuthentication):
+    """What is asked for needs a stronger proof than the one that was shown (RFC 9470)."""
+
+    slug = "sign-in-too-weak"
+    title = "Please show your second factor to go on."
+    status = 401
+    words = "A stronger sign-in is needed."
 
 
 class NotPermitted(Problem):
@@ -33,16 +52,38 @@ class NotPermitted(Problem):
     status = 403
 
 
-def require_recent(auth_time: int, seconds: int, now: Millis) -> None:
+class Proven(Protocol):
+    """When and how somebody has proven who they are."""
+
+    @property
+    def auth_time(self) -> int: ...  # noqa: D102 - in seconds since 1970
+    @property
+    def acr(self) -> str: ...  # noqa: D102 - how strong that was
+
+
+def require_recent(auth_time: int, seconds: int, now: Millis, acr: Strength | None = None) -> None:
     """Refuse a sign-in that is longer ago than so many seconds (RFC 9470).
 
     Args:
         auth_time: When the person last proved who they are, in seconds since 1970.
         seconds: How long ago that may be.
         now: The time.
+        acr: How strong the next proof has to be; for the challenge, so that one is enough.
 
     Raises:
         SignInTooOld: It is longer ago.
     """
     if now / 1000 - auth_time > seconds:
-        raise SignInTooOld(seconds)
+        raise SignInTooOld(seconds, acr)
+
+
+def require_strong(proven: Proven, seconds: int, acr: Strength, now: Millis) -> None:
+    """Refuse a sign-in that is longer ago than so many seconds, or less strong than a word of `acr` says.
+
+    Raises:
+        SignInTooOld: It is longer ago.
+        SignInTooWeak: It is less strong.
+    """
+    require_recent(proven.auth_time, seconds, now, None if acr == STRENGTHS[0] else acr)
+    if not reaches(proven.acr, acr):
+        raise SignInTooWeak(seconds, acr)

@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ostiary.login.pages import Work
+from ostiary.login.step_up import Offers
 from ostiary.totp.picture import drawn
 from ostiary.web.render import Form
 
@@ -62,10 +63,16 @@ class Sample:
 class Disowned:
     account: Account
     is_own: bool
+    is_protected: bool = False
+
+    @property
+    def comes_back_by_letter(self) -> bool:
+        return self.is_own and not self.is_protected
 
 
 MIRA = Account()
 OWN, FORMER = Disowned(MIRA, is_own=True), Disowned(MIRA, is_own=False)
+PROTECTED = Disowned(MIRA, is_own=True, is_protected=True)
 KEPT, STAYS_CLOSED = MIRA, Account(is_alive=False)
 NEW = Account(
     "jonas_w", "jonas@a-rather-long-host-name.with-some-more.example.org", email_verified=False, full_name=None
@@ -146,6 +153,8 @@ ASKED: dict[str, Any] = {
 }
 PHONE: dict[str, Any] = {"number": "+46 ••• 67", "added_at": THEN, "last_used_at": None}
 TEXTS = {"account": MIRA, "phone": None, "pending": None, "are_offered": True}
+STEP = {"ticket": "t0k", "login": "mira", "next": "/auth/account", "is_sent": False, "is_step_up": False, "days": 30}
+EVERY_METHOD = ("passkey", "totp", "sms", "recovery_code")
 
 
 def samples() -> list[Sample]:
@@ -178,6 +187,36 @@ def samples() -> list[Sample]:
                 "ticket": "t0k",
                 "login": "mira",
                 "form": Form(errors={"new_password": ["This password is known from a data breach."]}),
+            },
+        ),
+        ("second-factor", "second_factor.html", STEP | {"methods": EVERY_METHOD, "method": "passkey"}),
+        ("second-factor-code", "second_factor.html", STEP | {"methods": EVERY_METHOD, "method": "totp"}),
+        (
+            "second-factor-sent",
+            "second_factor.html",
+            STEP | {"methods": ("sms",), "method": "sms", "is_sent": True, "is_step_up": True, "days": 0},
+        ),
+        (
+            "second-factor-refused",
+            "second_factor.html",
+            STEP
+            | {"methods": ("recovery_code", "unheard-of"), "method": "recovery_code", "days": 1}
+            | {"form": Form(problem="This is not right, or was used before.")},
+        ),
+        ("second-factor-none", "second_factor.html", STEP | {"methods": (), "method": ""}),
+        (
+            "step-up",
+            "step_up.html",
+            {"account": MIRA, "offers": Offers(has_password=True, strongest="phr"), "is_beyond": False},
+        ),
+        (
+            "step-up-beyond",
+            "step_up.html",
+            {
+                "account": MIRA,
+                "offers": Offers(has_password=True, strongest="aal1"),
+                "is_beyond": True,
+                "form": Form(errors={"password": ["Your current password is not right."]}),
             },
         ),
         ("register", "register.html", {}),
@@ -271,6 +310,8 @@ def samples() -> list[Sample]:
         ("not-me-former", "not_me.html", {"token": "t0k", "disowned": FORMER, "is_done": False}),
         ("not-me-done", "not_me.html", {"token": "", "disowned": OWN, "is_done": True}),
         ("not-me-former-done", "not_me.html", {"token": "", "disowned": FORMER, "is_done": True}),
+        ("not-me-protected", "not_me.html", {"token": "t0k", "disowned": PROTECTED, "is_done": False}),
+        ("not-me-protected-done", "not_me.html", {"token": "", "disowned": PROTECTED, "is_done": True}),
         ("not-me-too-late", "not_me.html", {"token": "", "disowned": None, "is_done": False}),
         ("erase", "erase.html", {"account": MIRA, "is_sure": False, "days": 14, "rest_days": 90}),
         ("erase-unconfirmed", "erase.html", {"account": NEW, "is_sure": False, "days": 14, "rest_days": 90}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -100,3 +100,15 @@ class Query(Generic[Row]):
         if fields or columns:
             assert fields == columns, f"{self.row.__name__} has {fields}, its statement yields {columns}"
         return Compiled(compiled, reads_only=bool(getattr(statement, "is_select", False)))
+
+    @classmethod
+    def all_of(cls, queries: Sequence[Query[Row]]) -> Query[Row]:
+        """Return one statement that yields the rows of several: one read where there would be one for each.
+
+        Args:
+            queries: SELECTs of the same columns, at least one.
+        """
+        from sqlalchemy import union_all  # noqa: PLC0415 - as the dialects
+
+        first = queries[0]
+        return cls(union_all(*(query._build for query in queries)), first.row)  # noqa: SLF001 - its own kind

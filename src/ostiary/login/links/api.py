@@ -7,12 +7,14 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from ostiary.core.errors import FieldError, InvalidFields
-from ostiary.login.service import Login
+from ostiary.login.answers import OnTheWay
+from ostiary.login.api import answered
+from ostiary.login.links.verb import ByLink
 from ostiary.magiclinks import MagicLinks, Opened, Typed
 from ostiary.sessions import CookieHandover
 from ostiary.sessions.answers import SignedInAnswer
 from ostiary.web.answers import refusals
-from ostiary.web.doors import AnyCaller, Strict, TheEdge, TheVisit, api_router, service
+from ostiary.web.doors import EnteringCaller, Strict, TheEdge, TheVisit, api_router, service
 
 router = api_router("magic links")
 
@@ -43,16 +45,15 @@ class LetterShown(Strict):
 @router.post("/magic-link/confirm", operation_id="confirmMagicLink", responses=refusals(401, 404, 409, 429, body=True))
 async def confirm_magic_link(
     body: LetterShown,
-    desk: Annotated[Login, service(Login)],
+    desk: Annotated[ByLink, service(ByLink)],
     links: Annotated[MagicLinks, service(MagicLinks)],
     handover: Annotated[CookieHandover, service(CookieHandover)],
-    caller: AnyCaller,
+    caller: EnteringCaller,
     visit: TheVisit,
     edge: TheEdge,
-) -> SignedInAnswer:
+) -> SignedInAnswer | OnTheWay:
     """Sign in by the secret of a link, or by its code in the browser that asked for it."""
     browser = links.browser_in(edge.cookies.read(visit, "link"))
-    grant = await desk.with_link(caller, body.answer, browser)
+    entered = await desk.enter(caller, body.answer, browser)
     visit.answers.append(edge.cookies.clear("link"))
-    handover.give(visit, grant)
-    return SignedInAnswer.of(grant)
+    return answered(handover, visit, entered)

@@ -13,16 +13,28 @@ from fastapi import Request, Response
 from ostiary.accounts import TokenSpent, describe_agent
 from ostiary.core.clock import moment
 from ostiary.core.errors import Problem
-from ostiary.login.service import Login
+from ostiary.login.links.verb import ByLink
+from ostiary.login.pages import Heading, onwards
+from ostiary.login.second_step import SecondStep
 from ostiary.magiclinks import LinksNotOffered, MagicLinks, Offer, Opened, Typed
 from ostiary.sessions import CookieHandover
-from ostiary.web.doors import PAGE_PREFIX, AnyCaller, TheEdge, TheVisit, page, page_router, see_other, service
+from ostiary.web.doors import (
+    PAGE_PREFIX,
+    AnyCaller,
+    EnteringCaller,
+    TheEdge,
+    TheVisit,
+    page,
+    page_router,
+    service,
+)
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
 router = page_router()
 
-TheDesk = Annotated[Login, service(Login)]
+TheDesk = Annotated[ByLink, service(ByLink)]
+TheSecondStep = Annotated[SecondStep, service(SecondStep)]
 TheLinks = Annotated[MagicLinks, service(MagicLinks)]
 TheHandover = Annotated[CookieHandover, service(CookieHandover)]
 HOME = f"{PAGE_PREFIX}/account"
@@ -41,15 +53,15 @@ async def letter_page(request: Request, links: TheLinks, caller: AnyCaller, visi
 
 @router.post("/magic-link")
 async def sign_in_by_link(
-    request: Request, desk: TheDesk, links: TheLinks, handover: TheHandover, caller: AnyCaller, visit: TheVisit,
-    edge: TheEdge,
+    request: Request, desk: TheDesk, links: TheLinks, step: TheSecondStep, handover: TheHandover,
+    caller: EnteringCaller, visit: TheVisit, edge: TheEdge,
 ) -> Response:  # fmt: skip
     """Sign in by the link, and go where the visitor was heading, if this is the browser that asked."""
     filled = await fields(request, "token", "elsewhere")
     browser = links.browser_in(edge.cookies.read(visit, "link"))
     elsewhere = filled["elsewhere"] == "yes"
     try:
-        grant = await desk.with_link(caller, Opened(filled["token"], elsewhere), browser)
+        entered = await desk.enter(caller, Opened(filled["token"], elsewhere), browser)
     except LinksNotOffered:
         raise
     except TokenSpent:
@@ -58,27 +70,27 @@ async def sign_in_by_link(
         offer = await links.look(caller, filled["token"], browser)
         return _at_link(request, links, filled["token"], offer, problem)
     visit.answers.append(edge.cookies.clear("link"))
-    handover.give(visit, grant)
-    return see_other(HOME if elsewhere or browser is None else browser.following or HOME)
+    following = HOME if elsewhere or browser is None else browser.following or HOME
+    return onwards(request, step, handover, entered, Heading(following))
 
 
 @router.post("/link/code")
 async def sign_in_by_code(
-    request: Request, desk: TheDesk, links: TheLinks, handover: TheHandover, caller: AnyCaller, visit: TheVisit,
-    edge: TheEdge,
+    request: Request, desk: TheDesk, links: TheLinks, step: TheSecondStep, handover: TheHandover,
+    caller: EnteringCaller, visit: TheVisit, edge: TheEdge,
 ) -> Response:  # fmt: skip
     """Sign in by the code, in the browser that asked for it."""
     filled = await fields(request, "code")
     browser = links.browser_in(edge.cookies.read(visit, "link"))
     try:
-        grant = await desk.with_link(caller, Typed(filled["code"]), browser)
+        entered = await desk.enter(caller, Typed(filled["code"]), browser)
     except LinksNotOffered:
         raise
     except Problem as problem:
         return page(request, "link_sent.html", refusal=problem, form=refused(problem, {}))
     visit.answers.append(edge.cookies.clear("link"))
-    handover.give(visit, grant)
-    return see_other(browser.following if browser is not None and browser.following else HOME)
+    following = browser.following if browser is not None and browser.following else HOME
+    return onwards(request, step, handover, entered, Heading(following))
 
 
 def _at_link(

@@ -1,4 +1,5 @@
-// Passkeys: makes one, signs in with one, and tells the browser which are still good (WebAuthn Level 3).
+// Passkeys: makes one, signs in with one, shows one beside a password, and tells the browser which are still good
+// (WebAuthn Level 3).
 
 const FRESH = 4 * 60_000; // a challenge is good for five minutes: before it runs out, the field gets a new one
 
@@ -28,25 +29,26 @@ async function begin(api) {
   return { ...publicKey, challenge: bytes(publicKey.challenge) };
 }
 
-async function finish(place, credential) {
-  const { response } = credential;
-  const rawId = text(credential.rawId);
-  const userHandle = text(response.userHandle ?? new ArrayBuffer(0));
-  const shown = {
-    rawId,
-    type: credential.type,
+function written({ rawId, type, response }) {
+  return {
+    rawId: text(rawId),
+    type,
     response: {
       clientDataJSON: text(response.clientDataJSON),
       authenticatorData: text(response.authenticatorData),
       signature: text(response.signature),
-      userHandle,
+      userHandle: text(response.userHandle ?? new ArrayBuffer(0)),
     },
   };
+}
+
+async function finish(place, credential) {
+  const shown = written(credential);
   try {
     const { user } = await send(`${place.dataset.api}/passkeys/sign-in/finish`, { credential: shown });
-    rename(userHandle, user.username, user.full_name);
+    rename(shown.response.userHandle, user.username, user.full_name);
   } catch (failure) {
-    if (failure.problem?.unknown_credential) await forget(rawId);
+    if (failure.problem?.unknown_credential) await forget(shown.rawId);
     throw failure;
   }
   location.assign(place.dataset.next);
@@ -115,6 +117,40 @@ function offer(place) {
   wait();
 }
 
+// --- Beside a password, or in a session: the form takes the answer along, so that what follows is a page like any other
+
+async function shown({ dataset: { begin: path, ticket } }) {
+  const { publicKey } = await send(path, ticket && { ticket });
+  const options = {
+    ...publicKey,
+    challenge: bytes(publicKey.challenge),
+    allowCredentials: publicKey.allowCredentials.map((held) => ({ ...held, id: bytes(held.id) })),
+  };
+  return written(await navigator.credentials.get({ publicKey: options }));
+}
+
+function show(place) {
+  const form = place.closest("form");
+  const status = place.querySelector("[data-part=status]");
+  let working = false;
+
+  place.querySelector("[data-part=ask]").addEventListener("click", async () => {
+    if (working) return;
+    working = true;
+    status.textContent = "Your browser asks for your passkey.";
+    try {
+      form.elements.namedItem("credential").value = JSON.stringify(await shown(place));
+      form.requestSubmit();
+    } catch (failure) {
+      status.textContent = inWords(failure, "No passkey was shown. You can try again.");
+    } finally {
+      working = false;
+    }
+  });
+  form.querySelector("[data-part=no-passkey]").hidden = true;
+  place.hidden = false;
+}
+
 // --- Adding
 
 async function make(api, name) {
@@ -174,6 +210,6 @@ function tell({ dataset: { rpId, handle, accepted } }) {
 }
 
 if (globalThis.PublicKeyCredential && navigator.credentials) {
-  const acts = { "sign-in": offer, add: prepare, accepted: tell };
+  const acts = { "sign-in": offer, show, add: prepare, accepted: tell };
   for (const place of document.querySelectorAll("[data-passkey]")) acts[place.dataset.passkey](place);
 }
