@@ -13,6 +13,7 @@ from tests.attacks.raw import contents
 from tests.attacks.test_planted_secrets import OF_THE_CLIENT, Watch, watch
 from tests.contract.browser import Browser
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, login
+from tests.login.steps import owed, type_in
 from tests.passkeys.steps import strong_owner as owner
 from tests.recovery.steps import ADDRESS, disown_token, letters
 from tests.totp.steps import CALLER, App, begin, confirm, is_set_up, only_account, prove, said, scan, set_up, use
@@ -84,7 +85,7 @@ class TestThisWasNotMe:
         """Or whoever reads the mailbox would be in by two letters (R20: a reset never bypasses a second factor)."""
         app, codes = await set_up(house, outside, await owner(house, outside))
         clock.advance(days=9)
-        bearing = bearer(await login(outside))
+        bearing = bearer((await type_in(outside, await owed(outside), codes[0])).json())
         await outside.post(f"{API}/mfa/recovery-codes", headers=bearing)
         letter = await letter_to(house, ADDRESS, "New recovery codes")
 
@@ -92,7 +93,6 @@ class TestThisWasNotMe:
 
         assert await use(house, await only_account(house), app.code())
         assert await codes_left(house) == 0  # a thief may have made those
-        assert codes
 
     async def test_leaves_old_codes_with_the_old_app(
         self, house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock

@@ -14,5 +14,5 @@ router = api_router("second factors")
 
 @router.post("/mfa/recovery-codes", operation_id="renewRecoveryCodes", responses=refusals(401, 403, 409))
 async def renew(codes: Annotated[RecoveryCodes, service(RecoveryCodes)], caller: StrongCaller) -> RecoveryCodesAnswer:
-    """Replace every recovery code by a new one, shown once; needs a sign-in of the last minutes and a second factor."""
+    """Replace every recovery code by a new one, shown once; needs a fresh, strong proof and a second factor."""
     return RecoveryCodesAnswer(recovery_codes=list(await codes.renew(caller)))

@@ -29,7 +29,7 @@ class ShownCode(Strict):
 
 @router.post("/mfa/phone/begin", operation_id="beginPhone", responses=refusals(401, 403, 404, 429, 503, body=True))
 async def begin_phone(body: NewNumber, texts: TheTexts, caller: StrongCaller) -> Done:
-    """Send a code to a mobile number; needs a sign-in of the last minutes and a proven address."""
+    """Send a code to a mobile number; needs a fresh, strong proof and a proven address."""
     await texts.begin(caller, body.number)
     return Done(detail="A text with a code is on its way. It works for 5 minutes, in this session.")
 
@@ -43,6 +43,6 @@ async def confirm_phone(body: ShownCode, texts: TheTexts, caller: StrongCaller) 
 
 @router.delete("/mfa/phone", operation_id="removePhone", responses=refusals(401, 404))
 async def remove_phone(texts: TheTexts, caller: StrongCaller) -> Done:
-    """Remove the account's number; needs a sign-in of the last minutes."""
+    """Remove the account's number; needs a fresh, strong proof."""
     await texts.remove(caller)
     return Done(detail="The number is removed.")

@@ -24,7 +24,7 @@ class ShownCode(Strict):
 
 @router.post("/mfa/totp/begin", operation_id="beginTotp", responses=refusals(401, 403))
 async def begin(totp: TheTotp, caller: StrongCaller) -> EnrolmentAnswer:
-    """Make a secret for an authenticator app; needs a sign-in of the last minutes and a proven address."""
+    """Make a secret for an authenticator app; needs a fresh, strong proof and a proven address."""
     return EnrolmentAnswer.of(await totp.enrol(caller))
 
 
