@@ -161,17 +161,18 @@ def bearer(signed_in: Mapping[str, Any]) -> dict[str, str]:
     return {"authorization": f"Bearer {signed_in['access_token']}"}
 
 
-async def strengthened(house: Ostiary, bearing: Mapping[str, str]) -> dict[str, str]:
-    """Let a session say that its owner has just shown a passkey, and return the header that says so.
+async def strengthened(house: Ostiary, signed_in: Mapping[str, Any]) -> dict[str, Any]:
+    """Let a session say that its owner has just shown a passkey, and return the answer with a token that says so.
 
     For tests of what comes after it: the ceremony itself is in those of the front desk.
     """
-    told = json.loads(unb64(bearing["authorization"].split(".")[1]))
+    told = json.loads(unb64(signed_in["access_token"].split(".")[1]))
     async with house.database.unit(KEEPER) as unit:
         account = await house.accounts.get(unit, told["sub"])
         session = await house.sessions.step_up(unit, account, told["sid"], ("swk", "user", "mfa"))
     assert session is not None
-    return {"authorization": f"Bearer {house.sessions.grant(account, session).access.token}"}
+    grant = house.sessions.grant(account, session)
+    return {**signed_in, "access_token": grant.access.token, "refresh_token": grant.refresh_token}
 
 
 async def letter_to(house: Ostiary, address: str, about: str = "") -> KeptLetter:

@@ -24,11 +24,11 @@ from ostiary.core.hashing import Hasher
 from ostiary.core.jobs import Outbox
 from ostiary.core.journal import Journal
 from ostiary.core.keyring import KeyRing, RingPeppers
-from ostiary.core.limits import DatabaseLimiter, Limiter, MemoryLimiter
 from ostiary.core.onetime import OneTimeTokens
 from ostiary.core.outbound import Outbound
 from ostiary.core.secrets import Macs
-from ostiary.core.signals import Push, Signals
+from ostiary.core.shared import limiter_for, push_for
+from ostiary.core.signals import Signals
 from ostiary.csp_reports import CspReports
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
@@ -102,7 +102,9 @@ class Ostiary:
 
     def _lay_foundations(self, settings: Settings) -> None:
         """Secrets, keys, journal, queue and limiter: what every room stands on."""
-        self.signals = Signals(self.database, remember=self._remember, push=self._push())
+        shared = settings.storage
+        push = push_for(shared.push, self.database, shared.valkey)
+        self.signals = Signals(self.database, remember=self._remember, push=push)
         self.ring = KeyRing()
         self.macs = Macs(self.ring, self.clock)
         self.sealer = Sealer(self.ring, self.clock)
@@ -114,7 +116,7 @@ class Ostiary:
         self.keys = Keys(self.database, self.ring, self.signals, RootSecret(settings.keys, self.data), settings.keys)
         self.onetime = OneTimeTokens(self.macs)
         self.hasher = Hasher(settings.hashing, RingPeppers(self.ring, self.clock, wanted=settings.keys.pepper))
-        self.limiter = self._limiter()
+        self.limiter = limiter_for(settings.protection.counters, self.database, self.clock, shared.valkey)
         self.outbound = Outbound(settings.outbound)
 
     def _keep_journal(self, settings: Settings) -> None:
@@ -199,13 +201,14 @@ class Ostiary:
         # Codes stand in for the others, and are gone with the last of them: they come last.
         self.factors = SecondFactors(self.database, self.passkeys, self.totp, self.texts, self.codes)
         self.codes.stand_in_for(self.totp.is_set_up, self.passkeys.has_one, self.texts.is_set_up)
+        self.browsers = RememberedBrowsers(self.database, settings.login)
         self.mfa = Mfa(
-            self.accounts, self.sessions, self.totp, self.codes, self.passkeys, self.texts, self.factors
+            self.database, self.accounts, self.sessions, self.passwords, self.totp, self.codes, self.passkeys,
+            self.texts, self.factors, self.browsers,
         )  # fmt: skip
 
     def _man_the_desks(self, settings: Settings) -> None:
         """The journeys that combine proofs, and what is done with an account."""
-        self.browsers = RememberedBrowsers(self.database, settings.login)
         tickets = Tickets(self.onetime, self.accounts, self.passwords)
         entrance = Entrance(
             self.database, self.passwords, self.sessions, self.protection, self.risk, self.alerts, self.factors,
@@ -394,25 +397,3 @@ class Ostiary:
         every(timedelta(hours=6), "sessions", self.sessions.prune)
         every(timedelta(minutes=5), "bad networks", self.risk.tend)
         every(timedelta(hours=6), "alerts", self.alerts.prune)
-
-    def _limiter(self) -> Limiter:
-        where = self.settings.protection.counters
-        if where == "memory":
-            return MemoryLimiter(self.clock)
-        if where == "valkey":
-            from ostiary.core.valkey import ValkeyLimiter  # noqa: PLC0415 - only who runs Valkey installs it
-
-            return ValkeyLimiter(self.settings.storage.valkey, self.clock)
-        return DatabaseLimiter(self.database)
-
-    def _push(self) -> Push | None:
-        storage = self.settings.storage
-        if storage.push == "valkey":
-            from ostiary.core.valkey import ValkeyPush  # noqa: PLC0415
-
-            return ValkeyPush(storage.valkey)
-        if self.database.driver.dialect == "postgresql":
-            from ostiary.core.db.postgres import PostgresPush  # noqa: PLC0415
-
-            return PostgresPush(self.database.driver)  # type: ignore[arg-type]
-        return None

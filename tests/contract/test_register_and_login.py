@@ -45,7 +45,8 @@ def assert_problem(answer: httpx.Response, status: int, slug: str) -> dict[str, 
     assert body["status"] == status
     assert body["title"]
     assert body["request_id"] == answer.headers["x-request-id"]
-    assert body.keys() <= {"type", "title", "status", "detail", "errors", "retry_after", "request_id"}
+    demanded = {"max_age", "acr_values"}  # RFC 9470
+    assert body.keys() <= {"type", "title", "status", "detail", "errors", "retry_after", "request_id"} | demanded
     assert ("www-authenticate" in answer.headers) == (status == 401)
     if "retry_after" in body:
         assert answer.headers["retry-after"] == str(body["retry_after"])

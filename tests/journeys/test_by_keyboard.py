@@ -67,7 +67,7 @@ def test_signing_in_and_out_needs_no_more_than_tab_and_enter(open_device: OpenDe
     device.at("/auth/account")
 
     stops = _tab_to(page, "Sign out")
-    assert stops[2:] == ["Account", "Sessions", "Password", "Sign out"]
+    assert stops[2:] == ["Account", "Security", "Sessions", "Sign out"]
     page.keyboard.press("Enter")
     device.at("/auth/signed-out")
     _tab_to(page, "Sign in again")

@@ -103,7 +103,8 @@ def _end_the_other_session(laptop: Device, phone: Device) -> None:
 
 def _change_the_password(laptop: Device, phone: Device, name: str) -> None:
     page = laptop.page
-    page.get_by_role("navigation", name="Your account").get_by_role("link", name="Password").click()
+    page.get_by_role("navigation", name="Your account").get_by_role("link", name="Security").click()
+    page.get_by_role("link", name="Change password").click()
     page.get_by_role("textbox", name="Current password").fill(PASSWORD)
     page.get_by_role("textbox", name="New password").fill(NEW_PASSWORD)
     page.get_by_role("button", name="Change password").click()

@@ -21,7 +21,8 @@ def test_added_and_then_signed_in_without_a_name(laptop: Device) -> None:
     laptop.context.add_init_script(BUTTON_ONLY)
     name = settle(laptop)
     Key(laptop)
-    laptop.page.get_by_role("link", name="Passkeys").click()
+    laptop.page.get_by_role("link", name="Security", exact=True).click()
+    laptop.page.get_by_role("link", name="Add one passkeys").click()
     laptop.at("/auth/passkeys")
     add_one(laptop)
     assert violations(laptop.page) == []

@@ -53,7 +53,9 @@ def test_scanned_confirmed_saved_and_renewed(laptop: Device, tmp_path: Path) -> 
     laptop.go("/auth/sign-in")
     laptop.sign_in(name)
     page = laptop.page
-    page.get_by_role("link", name="Authenticator app").click()
+    page.get_by_role("link", name="Security", exact=True).click()
+    assert violations(page) == []
+    page.get_by_role("link", name="Set up authenticator app").click()
     laptop.at("/auth/totp")
     assert violations(page) == []
 

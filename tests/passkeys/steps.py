@@ -27,7 +27,8 @@ async def owner(house: Ostiary, client: httpx.AsyncClient, name: str = "mira") -
 
 async def strong_owner(house: Ostiary, client: httpx.AsyncClient, name: str = "mira") -> dict[str, str]:
     """As `owner`, by a proof that is enough whatever the account gets."""
-    return await strengthened(house, await owner(house, client, name))
+    await settled(house, client, name)
+    return bearer(await strengthened(house, await login(client, name)))
 
 
 async def begin(client: httpx.AsyncClient, bearing: dict[str, str]) -> dict[str, Any]:
@@ -94,7 +95,10 @@ async def why_refused(house: Ostiary) -> str:
 
 
 async def stronger(
-    client: httpx.AsyncClient, bearing: dict[str, str], authenticator: Authenticator, **changed: Any  # noqa: ANN401
+    client: httpx.AsyncClient,
+    bearing: dict[str, str],
+    authenticator: Authenticator,
+    **changed: Any,  # noqa: ANN401
 ) -> dict[str, str]:
     """Step a session up by a passkey, and return the header that says so."""
     answer = await client.post(f"{API}/step-up/passkey/begin", headers=bearing)

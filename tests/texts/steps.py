@@ -25,7 +25,7 @@ async def offering(open_house: OpenHouse, **more: Any) -> Ostiary:  # noqa: ANN4
 async def owner(house: Ostiary, client: httpx.AsyncClient, name: str = "mira") -> dict[str, str]:
     """Be somebody with a proven address who has just signed in; return the header that says so."""
     await settled(house, client, name)
-    return await strengthened(house, bearer(await login(client, name)))
+    return bearer(await strengthened(house, await login(client, name)))
 
 
 async def begin(client: httpx.AsyncClient, bearing: dict[str, str], number: str = NUMBER) -> httpx.Response:

@@ -114,7 +114,7 @@ class TestSomebodyWithATelephone:
         await settled(house, outside)
         browser = Browser(outside)
         signed_in = await browser.sign_in()
-        assert "/auth/phone" in (await browser.get("/auth/account")).text
+        assert "/auth/phone" in (await browser.get("/auth/security")).text
         refused = await browser.submit("/auth/phone/begin", at="/auth/phone", number="070 123 45 67")
         assert (refused.status_code, "country’s prefix" in refused.text) == (422, True)
         assert (await browser.submit("/auth/phone/begin", at="/auth/phone", number=NUMBER)).status_code == 303
@@ -125,7 +125,7 @@ class TestSomebodyWithATelephone:
         assert "Not used yet" in (await browser.get("/auth/phone")).text
         refused = await browser.submit("/auth/phone/remove", at="/auth/phone")
         assert refused.headers["location"] == "/auth/step-up"
-        await strengthened(house, bearer(signed_in.json()))
+        await strengthened(house, signed_in.json())
         del browser.cookies[ACCESS]  # the page's own cookie brings one that says so
         assert (await browser.submit("/auth/phone/remove", at="/auth/phone")).status_code == 303
         assert "Not used yet" not in (await browser.get("/auth/phone")).text
@@ -141,7 +141,7 @@ class TestWhoMayNot:
             assert texts(house) == []
             browser = Browser(outside)
             await browser.sign_in()
-            assert "/auth/phone" not in (await browser.get("/auth/account")).text
+            assert "/auth/phone" not in (await browser.get("/auth/security")).text
             assert "not offered" in (await browser.get("/auth/phone")).text
 
     async def test_somebody_whose_address_is_not_proven(self, house: Ostiary, outside: httpx.AsyncClient) -> None:

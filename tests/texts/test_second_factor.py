@@ -56,7 +56,7 @@ async def test_a_code_is_proven_and_used_once(house: Ostiary, whose: str) -> Non
     assert await house.texts.prove(CALLER, whose, code_in(text), TICKET) is None
     shown = await house.texts.shown(whose)
     assert shown is not None
-    assert shown["last_used_at"] == house.clock.now()
+    assert shown.last_used_at == house.clock.now()
     assert (house.texts.method, house.texts.amr) == ("sms", ("sms",))
 
 

@@ -47,7 +47,10 @@ async def test_an_app_counts_once_its_code_was_shown_and_its_owner_is_told(
 
 async def test_nothing_is_set_up_for_who_has_nothing(house: Ostiary, outside: httpx.AsyncClient) -> None:
     shown = await outside.get(f"{API}/mfa", headers=await owner(house, outside))
-    assert shown.json() == {"totp": None, "recovery_codes": {"left": 0, "made_at": None}, "passkeys": 0}
+    assert shown.json() == {
+        "strongest": "aal1", "password": True, "totp": None, "phone": None,
+        "recovery_codes": {"left": 0, "made_at": None}, "passkeys": 0, "remembered_browsers": 0,
+    }  # fmt: skip
 
 
 async def test_the_code_of_the_step_before_will_do(

@@ -2,6 +2,6 @@
 
 from ostiary.codes.errors import NoSecondFactor
 from ostiary.codes.queries import Standing
-from ostiary.codes.service import CodeProof, RecoveryCodes
+from ostiary.codes.service import LOW, CodeProof, RecoveryCodes
 
-__all__ = ["CodeProof", "NoSecondFactor", "RecoveryCodes", "Standing"]
+__all__ = ["LOW", "CodeProof", "NoSecondFactor", "RecoveryCodes", "Standing"]

@@ -11,7 +11,7 @@ from ostiary.codes.service import LOW, NUMBER, RecoveryCodes
 from ostiary.codes.writing import canonical, grouped
 from ostiary.core.clock import moment
 from ostiary.core.errors import Problem
-from ostiary.web.doors import PAGE_PREFIX, StrongPageCaller, TheEdge, page, page_router, see_other, service
+from ostiary.web.doors import PAGE_PREFIX, PageCaller, StrongPageCaller, TheEdge, page, page_router, see_other, service
 from ostiary.web.forms import fields, refused
 from ostiary.web.render import Form
 
@@ -51,7 +51,7 @@ async def renew(request: Request, codes: TheCodes, accounts: TheAccounts, caller
 
 
 @router.post("/recovery-codes/text")
-async def as_text(request: Request, edge: TheEdge, caller: StrongPageCaller) -> Response:
+async def as_text(request: Request, edge: TheEdge, caller: PageCaller) -> Response:
     """Hand back, as a file, the codes that the page has just shown: the house does not know them any more."""
     told = [canonical(text) for text in (await fields(request, "codes"))["codes"].split()]
     known = [code for code in told if code is not None]

@@ -65,6 +65,12 @@ class RememberedBrowsers:
         if forgotten:
             unit.note("browser.all_forgotten", account_id, number=forgotten)
 
+    async def number(self, account_id: str) -> int:
+        """Return how many browsers of an account are remembered, as far as time tells."""
+        found = await self._database.all(queries.OF_ACCOUNT, account_id=account_id)
+        oldest = self._oldest(self._database.clock.now())
+        return sum(one.remembered_at > oldest for one in found)
+
     async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
         """Return which browsers are remembered, for their owner's export."""
         found = await unit.all(queries.OF_ACCOUNT, account_id=account_id)

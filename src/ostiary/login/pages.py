@@ -159,6 +159,13 @@ async def show_second_factor(
     return onwards(request, step, handover, entered, heading)
 
 
+@router.post("/remembered-browsers/forget")
+async def forget_browsers(stepping: TheStepUp, caller: PageCaller) -> Response:
+    """Ask every browser of the visitor for the second factor again."""
+    await stepping.forget_browsers(caller)
+    return see_other(f"{PAGE_PREFIX}/security")
+
+
 @router.get("/step-up")
 async def step_up_page(request: Request, stepping: TheStepUp, accounts: TheAccounts, caller: PageCaller) -> Response:
     """Ask whoever is signed in to prove anew who they are."""

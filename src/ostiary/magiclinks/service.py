@@ -161,7 +161,7 @@ class MagicLinks:
         language = self.letters.language_of(account.language, is_asked=True)
         letter = self.letters.compose(
             "sign_in_link", account.email, language=language, username=account.username,
-            link=f"/auth/magic-link?token={token}", code=spelled(code), minutes=-(-int(left.total_seconds()) // 60),
+            link=f"/auth/magic-link?token={token}", code=spelled(code), minutes=-(-left // timedelta(minutes=1)),
             when=moment(payload["asked_at"]),
             agent=self.letters.say(language, "device", *agent_parts(payload["agent"])),
             address=payload["address"] or self.letters.say(language, "unknown_address"),

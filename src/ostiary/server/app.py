@@ -18,6 +18,7 @@ import ostiary.login.pages
 import ostiary.magiclinks.api
 import ostiary.magiclinks.pages
 import ostiary.mfa.api
+import ostiary.mfa.pages
 import ostiary.passkeys.api
 import ostiary.passkeys.pages
 import ostiary.passwords.api
@@ -68,6 +69,7 @@ ROUTERS = (
     ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
     ostiary.login.pages.router,
+    ostiary.mfa.pages.router,
     ostiary.passwords.pages.router,
     ostiary.passkeys.pages.router,
     ostiary.totp.pages.router,

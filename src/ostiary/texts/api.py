@@ -21,7 +21,7 @@ class NewNumber(Strict):
     number: str = Field(min_length=1, max_length=64, description="With + and the country's prefix.")
 
 
-class ShownCode(Strict):
+class TextedCode(Strict):
     """What stood in the text."""
 
     code: str = Field(min_length=1, max_length=32)
@@ -35,7 +35,7 @@ async def begin_phone(body: NewNumber, texts: TheTexts, caller: StrongCaller) ->
 
 
 @router.post("/mfa/phone/confirm", operation_id="confirmPhone", responses=refusals(401, 403, 429, body=True))
-async def confirm_phone(body: ShownCode, texts: TheTexts, caller: StrongCaller) -> Done:
+async def confirm_phone(body: TextedCode, texts: TheTexts, caller: StrongCaller) -> Done:
     """Make the number that the code was sent to the account's own; the owner is told by letter."""
     await texts.finish(caller, body.code)
     return Done(detail="The number is added.")

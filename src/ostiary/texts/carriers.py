@@ -76,7 +76,7 @@ class KeptText:
 class ConsoleCarrier:
     """Keeps texts in memory, for development and tests; the last few hundred of them."""
 
-    where = "nowhere but to the development mailbox"
+    where = "nowhere: they show up here and at /dev/texts"
 
     def __init__(self, announce: Callable[[KeptText], None] | None = None) -> None:
         self.texts: deque[KeptText] = deque(maxlen=KEPT_TEXTS)

@@ -28,9 +28,9 @@ async def _page(
 ) -> Response:  # fmt: skip
     held = await texts.shown(caller.account_id or "")
     shown = held and {
-        "number": held["number"],
-        "added_at": moment(held["added_at"]),
-        "last_used_at": moment(held["last_used_at"]) if held["last_used_at"] is not None else None,
+        "number": held.number,
+        "added_at": moment(held.added_at),
+        "last_used_at": moment(held.last_used_at) if held.last_used_at is not None else None,
     }
     return page(
         request, "phone.html", refusal=refusal, form=refused(refusal, values or {}) if refusal else Form(),

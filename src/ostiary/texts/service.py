@@ -63,6 +63,19 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Telephone:
+    """An account's number as its owner sees it.
+
+    Attributes:
+        number: Masked.
+    """
+
+    number: str
+    added_at: Millis
+    last_used_at: Millis | None
+
+
+@dataclass(frozen=True, slots=True)
 class Texts:
     """Sends codes to the one number of an account; a `SecondFactor` of the front desk.
 
@@ -157,14 +170,14 @@ class Texts:
                 raise NoPhone
             await self.end_codes(unit, caller.account_id or "")
 
-    async def shown(self, account_id: str) -> dict[str, Any] | None:
+    async def shown(self, account_id: str) -> Telephone | None:
         """Return an account's number as its owner sees it, or None."""
         async with self.database.unit() as unit:
             phone = await unit.find(queries.PHONE_OF, account_id=account_id)
             if phone is None:
                 return None
             number = masked(await self._opened(unit, account_id, phone.sealed))
-        return {"number": number, "added_at": phone.added_at, "last_used_at": phone.last_used_at}
+        return Telephone(number, phone.added_at, phone.last_used_at)
 
     # --- A second factor
 

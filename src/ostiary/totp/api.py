@@ -16,7 +16,7 @@ router = api_router("second factors")
 TheTotp = Annotated[Totp, service(Totp)]
 
 
-class ShownCode(Strict):
+class AppCode(Strict):
     """The code that the app shows now."""
 
     code: Annotated[str, Field(max_length=64)]
@@ -29,7 +29,7 @@ async def begin(totp: TheTotp, caller: StrongCaller) -> EnrolmentAnswer:
 
 
 @router.post("/mfa/totp/confirm", operation_id="confirmTotp", responses=refusals(401, 403, 409, 422, body=True))
-async def confirm(body: ShownCode, totp: TheTotp, caller: StrongCaller) -> ActivatedAnswer:
+async def confirm(body: AppCode, totp: TheTotp, caller: StrongCaller) -> ActivatedAnswer:
     """Set the app up that this session began with, since it shows the right code; the owner is told by letter."""
     return ActivatedAnswer.of(await totp.activate(caller, body.code))
 

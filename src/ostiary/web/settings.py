@@ -66,7 +66,7 @@ class CookieSettings(BaseModel):
     def _have_names_of_their_own(self) -> Self:
         names = {self.access, self.refresh, self.session, self.csrf, self.device, self.passkey, self.link, self.bound}
         if len(names) < 8:
-            raise ValueError("two cookies have one name: give each kind another")
+            raise ValueError("two cookies have one name: give each kind a different one")
         return self
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
 
+from ostiary.codes import Standing as Codes
 from ostiary.login.pages import Work
 from ostiary.login.step_up import Offers
+from ostiary.mfa import Standing
+from ostiary.texts import Telephone
 from ostiary.totp.picture import drawn
+from ostiary.totp.queries import Authenticator
 from ostiary.web.render import Form
 
 NONCE = "c2FtcGxlLW5vbmNl"
@@ -63,16 +67,16 @@ class Sample:
 class Disowned:
     account: Account
     is_own: bool
-    is_protected: bool = False
+    loses_protection: bool = False
 
     @property
     def comes_back_by_letter(self) -> bool:
-        return self.is_own and not self.is_protected
+        return self.is_own and not self.loses_protection
 
 
 MIRA = Account()
 OWN, FORMER = Disowned(MIRA, is_own=True), Disowned(MIRA, is_own=False)
-PROTECTED = Disowned(MIRA, is_own=True, is_protected=True)
+PROTECTED = Disowned(MIRA, is_own=True, loses_protection=True)
 KEPT, STAYS_CLOSED = MIRA, Account(is_alive=False)
 NEW = Account(
     "jonas_w", "jonas@a-rather-long-host-name.with-some-more.example.org", email_verified=False, full_name=None
@@ -153,6 +157,17 @@ ASKED: dict[str, Any] = {
 }
 PHONE: dict[str, Any] = {"number": "+46 ••• 67", "added_at": THEN, "last_used_at": None}
 TEXTS = {"account": MIRA, "phone": None, "pending": None, "are_offered": True}
+WELL = Standing(
+    strongest="phr", has_password=True, totp=None, codes=Codes(10, 8, 0), passkeys=2, phone=None, browsers=1, sessions=1
+)
+BARE = Standing(
+    strongest="aal1", has_password=True, totp=None, codes=Codes(0, 0, None), passkeys=0, phone=None, browsers=0,
+    sessions=3,
+)  # fmt: skip
+TWO_PROOFS = Standing(
+    strongest="aal2", has_password=True, totp=Authenticator("a", "b", b"", 0, 0, None), codes=Codes(10, 2, 0),
+    passkeys=0, phone=Telephone("+46 ••• 67", 0, None), browsers=2, sessions=1,
+)  # fmt: skip
 STEP = {"ticket": "t0k", "login": "mira", "next": "/auth/account", "is_sent": False, "is_step_up": False, "days": 30}
 EVERY_METHOD = ("passkey", "totp", "sms", "recovery_code")
 
@@ -288,7 +303,18 @@ def samples() -> list[Sample]:
             "phone.html",
             TEXTS | {"form": Form({"number": "070"}, {"number": ["Write it with + and the country's prefix."]})},
         ),
-        ("account-texts", "account.html", {"account": MIRA, "offered": {"texts"}}),
+        ("security", "security.html", {"account": MIRA, "standing": WELL, "low": 3}),
+        ("security-bare", "security.html", {"account": NEW, "standing": BARE, "low": 3}),
+        (
+            "security-two-proofs",
+            "security.html",
+            {"account": MIRA, "standing": TWO_PROOFS, "low": 3, "offered": {"texts"}},
+        ),
+        (
+            "security-no-password",
+            "security.html",
+            {"account": MIRA, "standing": replace(BARE, has_password=False), "low": 3},
+        ),
         ("password", "password.html", {"account": MIRA}),
         (
             "password-refused",

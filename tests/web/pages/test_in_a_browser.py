@@ -39,6 +39,7 @@ WIDE, NARROW, NARROWEST, ZOOMED = 1280, 360, 320, 640
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SMALL_TARGETS = """() => [...document.querySelectorAll("button, .button, nav a, summary, .doors a, .beside a, input")]
     .filter((e) => e.type !== "hidden" && !e.matches(".unseen") && e.checkVisibility())
+    .map((e) => e.type === "checkbox" ? e.closest("label") : e)
     .filter((e) => e.getBoundingClientRect().height < 44)
     .map((e) => `${e.outerHTML.slice(0, 60)}: ${e.getBoundingClientRect().height}`)"""
 
