@@ -26,7 +26,7 @@ FIXED = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-SECRET_IN_ADDRESS = ("/auth/keep", "/auth/not-me", "/auth/reset", "/auth/unlock")
+SECRET_IN_ADDRESS = ("/auth/keep", "/auth/magic-link", "/auth/not-me", "/auth/reset", "/auth/unlock")
 """Pages that a letter leads to: not even our own log gets the address of one in a Referer."""
 NEVER = ("server", "x-powered-by", "x-xss-protection", "via", "x-aspnet-version")
 PUBLIC = ("/.well-known/jwks.json", "/api/v1/openapi.json", "/auth/static/ostiary.css")
