@@ -1,344 +1,235 @@
-"""A token of one purpose is worth nothing for another (D10): every kind of token at every place that takes one."""
+"""A token of one purpose is worth nothing for another (D10): every kind of token at every place that takes one.
+
+Nor is it worth anything cut, written otherwise, for somebody else, or late.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
+import msgspec
 import pytest
-from tests.attacks.raw import contents
-from tests.contract.browser import ACCESS, CSRF, DEVICE, PAGE, REFRESH, Browser, set_cookies
-from tests.house import (
-    API,
-    CHEAP_HASHING,
-    NEW_PASSWORD,
-    ORIGIN,
-    PASSWORD,
-    OpenHouse,
-    client_of,
-    letter_to,
-    token_in,
+from sqlalchemy import delete, select, update
+from tests.attacks import factors
+from tests.attacks.factors import guarded
+from tests.attacks.holdings import Held, another_link, handed_out
+from tests.attacks.places import (
+    AGAIN,
+    ALSO,
+    LASTS,
+    OF_ONE_ACCOUNT,
+    PLACES,
+    Place,
+    bearer_header,
+    cookies,
+    csrf_pair,
+    doors_for_secrets,
+    link_button,
+    link_code,
+    link_cookie,
+    refresh_cookie,
+    sign_out_by_access,
+    signing_out_by,
 )
-from tests.magiclinks.steps import COOKIE, asked, code_in
-from tests.sessions.device import REGISTER, RENEW, Device, Offer, bound_device
+from tests.attacks.raw import contents
+from tests.house import API, CHEAP_HASHING, OpenHouse, client_of
+from tests.texts.steps import OFFERED
 
-from ostiary.accounts import tell_of_lock
-from ostiary.core.clock import ManualClock
+from ostiary.core.clock import ManualClock, millis
+from ostiary.core.db import Query
+from ostiary.core.tables import counters
 from ostiary.mail import Mailbox
+from ostiary.texts import ConsoleCarrier
+from ostiary.texts.models import text_codes
 from ostiary.wiring import Ostiary
+
+
+class Count(msgspec.Struct, frozen=True):
+    """What a counter says."""
+
+    spent: int
+
 
 GENEROUS = {
     "signups_per_hour": 1000, "login_failures_per_minute": 10**6, "login_failures_per_hour": 10**6,
-    "letters_per_hour": 1000, "link_code_failures": 20, "link_failures_per_day": 100,
+    "letters_per_hour": 1000, "passkey_failures_per_minute": 10**6, "anonymous_per_minute": 10**6,
+    "signed_in_per_minute": 10**6, "texts_per_number": 1000, "texts_per_address": 1000,
 }  # fmt: skip
+SETTINGS: dict[str, Any] = {"protection": GENEROUS, "texts": OFFERED}
+COUNTED = Query(select(counters.c.spent).limit(1), Count)
+RESET_COUNTERS = Query(delete(counters))
+RESET_GUESSES = Query(update(text_codes).values(guesses=0))
+
+IN_HEADERS = frozenset({
+    "access", "refresh", "page", "csrf", "csrf of nobody", "device", "bound cookie", "link cookie", "passkey cookie",
+    "remembered browser",
+})  # fmt: skip
+"""Kinds that travel in headers: what no header can hold is not tried."""
+
+TYPED = frozenset({"recovery code", "link code", "totp code", "sms code", "phone code", "enrolment code"})
+"""Kinds that people type: case and spaces are theirs."""
 
 
-@dataclass
-class Held:
-    """All that the house has handed to one person, by kind; and the keys of what it was handed to.
-
-    Attributes:
-        bound: A browser that has bound its session.
-        offered: Two that may; the challenge of one offer and the authorization of the other are among the tokens.
-    """
-
-    tokens: dict[str, str]
-    bound: Device
-    offered: tuple[tuple[Device, Offer], tuple[Device, Offer]]
-
-    def __getitem__(self, kind: str) -> str:
-        return self.tokens[kind]
+@pytest.fixture
+def storage() -> str:
+    """One of the two: purposes are in keys and MACs; which database looks them up is shown in tests/races."""
+    return "sqlite"
 
 
 @pytest.fixture
 async def home(open_house: OpenHouse) -> Ostiary:
-    opened: Ostiary = await open_house(work=False, protection=GENEROUS)
+    opened: Ostiary = await open_house(work=False, **SETTINGS)
     return opened
 
 
 @pytest.fixture
 async def elsewhere(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Ostiary]:
     """Another deployment with the same address, names and settings, but keys of its own."""
-    house = Ostiary.at(tmp_path / "elsewhere", clock=clock, post=Mailbox(), hashing=CHEAP_HASHING, protection=GENEROUS)
+    house = Ostiary.at(
+        tmp_path / "elsewhere", clock=clock, post=Mailbox(), console=ConsoleCarrier(), hashing=CHEAP_HASHING, **SETTINGS
+    )
     await house.open(work=False)
     yield house
     await house.close()
 
 
-async def handed_out(house: Ostiary, name: str = "mira") -> Held:
-    """Register somebody and collect every secret and every id that leaves the house."""
-    async with client_of(house) as client:
-        browser = Browser(client)
-        await browser.get(f"{API}/csrf")
-        anonymous = browser.cookies[CSRF]
-        body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
-        answer = await browser.post(f"{API}/register", json=body)
-        assert answer.status_code == 201
-        (session,) = (await browser.get(f"{API}/sessions")).json()["sessions"]
-        kinds = {"access": ACCESS, "refresh": REFRESH, "page": PAGE, "csrf": CSRF, "device": DEVICE}
-        found = {kind: browser.cookies[cookie] for kind, cookie in kinds.items()}
-        found |= {
-            "csrf of nobody": anonymous,
-            "jti": answer.json()["jti"],
-            "session id": session["id"],
-            "account id": answer.json()["user"]["id"],
+def foreign_to(place: Place, own: str, held: Held) -> Iterator[tuple[str, str]]:
+    """Yield all that a place must not take: every other kind, and its own, bent."""
+    taken = {own} | ALSO.get(place, set())
+    yield from ((kind, token) for kind, token in held.tokens.items() if kind not in taken)
+    yield from ((f"{own} {how}", token) for how, token in bent(own, held[own]))
+
+
+def bent(kind: str, token: str) -> Iterator[tuple[str, str]]:
+    """Yield a token cut, lengthened, and in other spellings that some decoder would take for the same."""
+    ways = {
+        "without its end": token[:-1], "without its beginning": token[1:], "cut in half": token[: len(token) // 2],
+        "lengthened": f"{token}A", "with something before it": f"A{token}", "padded": f"{token}=",
+        "in base64": base64.urlsafe_b64encode(token.encode()).decode(), "in hex": token.encode().hex(),
+        "percent-encoded": quote(token).replace(token[0], f"%{ord(token[0]):02X}", 1), "twice": f"{token}{token}",
+    }  # fmt: skip
+    if kind not in TYPED:
+        ways |= {
+            "in capitals": token.upper(), "in small letters": token.lower(), "with its case swapped": token.swapcase(),
+            "in the other alphabet of base64": token.translate(str.maketrans("-_", "+/")),
+            "with unused bits set": token[:-1] + _sibling(token[-1]),
+        }  # fmt: skip
+    if kind not in IN_HEADERS:
+        ways |= {
+            "in wide letters": "".join(chr(ord(sign) + 0xFEE0) if sign.isalnum() else sign for sign in token),
+            "with a mark that nobody sees": f"{token}\u200b",
         }
-        bound = await bound_device(client, name)
-        assert (await bound.browser.post(f"{API}/refresh")).status_code == 200  # whose access token says so
-        devices = [Device(Browser(client)) for _ in range(2)]
-        first, second = [(device, Offer.of(await device.browser.sign_in(name))) for device in devices]
-        found |= {
-            "bound cookie": bound.browser.cookies[bound.bound],
-            "device challenge": bound.challenge or "",
-            "device offer": first[1].challenge,
-            "device authorization": second[1].authorization,
-        }
-        found |= await by_letter(house, browser, name, found["account id"])
-    return Held(found, bound, (first, second))
+    if kind not in IN_HEADERS | TYPED:
+        ways |= {"with a line break": f"{token}\n", "with a space": f" {token}"}
+    yield from ((how, changed) for how, changed in ways.items() if changed != token)
 
 
-async def by_letter(house: Ostiary, browser: Browser, name: str, account_id: str) -> dict[str, str]:
-    """Have one letter of each kind sent, and return the secret in each."""
-    address, new_address = f"{name}@example.org", f"{name}@example.net"
-    proof = {"token": token_in(await letter_to(house, address))}
-    assert (await browser.post(f"{API}/email/verify", json=proof)).status_code == 200
-    change = {"email": new_address, "current_password": PASSWORD}
-    assert (await browser.post(f"{API}/email/change", json=change)).status_code == 200
-    assert (await browser.post(f"{API}/password-reset/request", json={"email": address})).status_code == 200
-    assert (await browser.post(f"{API}/magic-link/request", json={"email": address})).status_code == 200
-    async with house.database.unit() as unit:
-        tell_of_lock(unit, account_id)
-        unit.later("letter", kind="new_sign_in", account_id=account_id, when=unit.now, agent="", address="192.0.2.1")
-    return {
-        "proof": token_in(await letter_to(house, new_address)),
-        "reset": token_in(await letter_to(house, address, "Choose a new password")),
-        "unlock": token_in(await letter_to(house, address, "Wrong passwords")),
-        "disown": token_in(await letter_to(house, address, "New sign-in")),
-        "link": token_in(await letter_to(house, address, "Sign in to")),
-        "link code": code_in(await letter_to(house, address, "Sign in to")),
-        "link cookie": browser.cookies[COOKIE],
-    }
+def _sibling(last: str) -> str:
+    """Return the sign whose lowest bit alone is another: a lax decoder drops it."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return alphabet[alphabet.index(last) ^ 1]
 
 
-Place = Callable[[httpx.AsyncClient, str, Held], Awaitable[bool]]
+Holder = TypeVar("Holder")
 
 
-def cookies(**pairs: str) -> dict[str, str]:
-    names = {"access": ACCESS, "refresh": REFRESH, "page": PAGE, "csrf": CSRF, "device": DEVICE}
-    return {"cookie": "; ".join(f"{names[kind]}={value}" for kind, value in pairs.items())}
+async def is_taken(
+    house: Ostiary, client: httpx.AsyncClient, place: Callable[[httpx.AsyncClient, str, Holder], Awaitable[bool]],
+    token: str, held: Holder,
+) -> bool:  # fmt: skip
+    """Hand something in; wrong ones are not counted, so that each is looked at."""
+    client.cookies.clear()
+    taken = await place(client, token, held)
+    if await house.database.find(COUNTED):
+        await house.database.run(RESET_COUNTERS)
+        await house.database.run(RESET_GUESSES)
+    return taken
 
 
-async def bearer_header(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    return (await client.get(f"{API}/me", headers={"authorization": f"Bearer {token}"})).status_code == 200
-
-
-async def access_cookie(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    return (await client.get(f"{API}/me", headers=cookies(access=token))).status_code == 200
-
-
-async def access_cookie_of_a_page(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    return (await client.get("/auth/sessions", headers=cookies(access=token))).status_code == 200
-
-
-async def page_cookie(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    return (await client.get("/auth/account", headers=cookies(page=token))).status_code == 200
-
-
-async def refresh_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    return (await client.post(f"{API}/refresh", json={"refresh_token": token})).status_code == 200
-
-
-async def refresh_cookie(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    guarded = cookies(refresh=token, page=held["page"], csrf=held["csrf"]) | {"x-csrf-token": held["csrf"]}
-    return (await client.post(f"{API}/refresh", headers=guarded)).status_code == 200
-
-
-async def csrf_pair(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    guarded = cookies(access=held["access"], page=held["page"], csrf=token) | {"x-csrf-token": token}
-    return (await client.post(f"{API}/sessions/revoke-others", headers=guarded)).status_code == 200
-
-
-async def csrf_pair_of_a_stranger(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    guarded = cookies(csrf=token) | {"x-csrf-token": token, "origin": ORIGIN}
-    return (await client.post(f"{API}/logout", headers=guarded)).status_code == 200
-
-
-async def device_cookie(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    credentials = {"login": "mira", "password": PASSWORD}
-    answer = await client.post(f"{API}/login", json=credentials, headers=cookies(device=token))
-    assert answer.status_code == 200
-    return set_cookies(answer)[DEVICE].value == token  # a device that is not known gets a new name
-
-
-async def bound_cookie(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    shown = f"{ACCESS}={held.bound.browser.cookies[ACCESS]}; {held.bound.bound}={token}"
-    return (await client.get(f"{API}/me", headers={"cookie": shown})).status_code == 200
-
-
-async def renewal(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    signed = held.bound.signed({"jti": token})
-    shown = {"sec-secure-session-id": held.bound.session_id, "secure-session-response": signed}
-    return (await client.post(RENEW, headers=shown)).status_code == 200
-
-
-async def registration(client: httpx.AsyncClient, device: Device, offer: Offer) -> bool:
-    claims = {"jti": offer.challenge, "authorization": offer.authorization}
-    shown = {"secure-session-response": device.signed(claims, jwk=device.jwk())}
-    return (await client.post(REGISTER, headers=shown)).status_code == 200
-
-
-async def registration_challenge(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    device, offer = held.offered[0]
-    return await registration(client, device, replace(offer, challenge=token))
-
-
-async def registration_authorization(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    device, offer = held.offered[1]
-    return await registration(client, device, replace(offer, authorization=token))
-
-
-async def proof_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    return (await client.post(f"{API}/email/verify", json={"token": token[:128]})).status_code == 200
-
-
-async def proof_link(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    return (await client.get("/auth/confirm", params={"token": token})).status_code == 200
-
-
-def link_to(page: str) -> Place:
-    """Return the place that a letter leads to."""
-
-    async def link(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-        return (await client.get(f"/auth/{page}", params={"token": token})).status_code == 200
-
-    link.__name__ = f"link to {page}"
-    return link
-
-
-def button_of(page: str) -> Place:
-    """Return the place that uses a letter's secret up."""
-
-    async def button(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-        return (await client.post(f"/auth/{page}", data={"token": token[:128]})).status_code == 200
-
-    button.__name__ = f"button of {page}"
-    return button
-
-
-async def link_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    body = {"token": token[:128], "elsewhere": True}
-    return (await client.post(f"{API}/magic-link/confirm", json=body)).status_code == 200
-
-
-async def link_button(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    body = {"token": token[:128], "elsewhere": "yes"}
-    return (await client.post("/auth/magic-link", data=body)).status_code == 303
-
-
-async def link_code(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    cookie = {"cookie": f"{COOKIE}={held['link cookie']}"}
-    answer = await client.post(f"{API}/magic-link/confirm", json={"code": token[:64]}, headers=cookie)
-    return answer.status_code == 200
-
-
-async def link_cookie(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    body = {"code": held["link code"]}
-    answer = await client.post(f"{API}/magic-link/confirm", json=body, headers={"cookie": f"{COOKIE}={token}"})
-    return answer.status_code == 200
-
-
-async def reset_body(client: httpx.AsyncClient, token: str, _: Held) -> bool:
-    body = {"token": token[:128], "new_password": NEW_PASSWORD}
-    return (await client.post(f"{API}/password-reset/confirm", json=body)).status_code == 200
-
-
-async def signing_out_by(client: httpx.AsyncClient, kind: str, token: str, held: Held) -> bool:
-    guarded = cookies(**{kind: token, "csrf": held["csrf"]}) | {"x-csrf-token": held["csrf"]}
-    return (await client.post(f"{API}/logout", headers=guarded)).status_code == 200
-
-
-async def sign_out_by_page(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    return await signing_out_by(client, "page", token, held)
-
-
-async def sign_out_by_access(client: httpx.AsyncClient, token: str, held: Held) -> bool:
-    return await signing_out_by(client, "access", token, held)
-
-
-PLACES: dict[Place, str] = {
-    bearer_header: "access",
-    access_cookie: "access",
-    access_cookie_of_a_page: "access",
-    page_cookie: "page",
-    refresh_body: "refresh",
-    refresh_cookie: "refresh",
-    bound_cookie: "bound cookie",
-    renewal: "device challenge",
-    registration_challenge: "device offer",
-    registration_authorization: "device authorization",
-    csrf_pair: "csrf",
-    csrf_pair_of_a_stranger: "csrf of nobody",
-    device_cookie: "device",
-    link_to("magic-link"): "link",
-    link_body: "link",
-    link_button: "link",
-    link_code: "link code",
-    link_cookie: "link cookie",
-    link_to("reset"): "reset",
-    link_to("unlock"): "unlock",
-    link_to("not-me"): "disown",
-    proof_link: "proof",
-    proof_body: "proof",
-    sign_out_by_access: "access",
-    sign_out_by_page: "page",
-    button_of("unlock"): "unlock",
-    reset_body: "reset",  # which ends what is older, but for the letters that say "this wasn't me"
-    button_of("not-me"): "disown",
-}
-"""Each place that takes a token, and the one kind that it takes; those that use it up come last."""
-WRITES_NOTHING = [place for place in PLACES if place is not device_cookie]
-
-
-def foreign_to(place: Place, held: Held) -> Iterator[tuple[str, str]]:
-    yield from ((kind, token) for kind, token in held.tokens.items() if kind != PLACES[place])
-
-
-async def test_no_place_takes_a_token_of_another_purpose(home: Ostiary) -> None:
-    held = await handed_out(home)
-    before = await contents(home)
+async def test_no_place_takes_a_token_of_another_purpose_nor_its_own_bent(home: Ostiary) -> None:
+    held, again = await handed_out(home), await handed_out(home, "again")
+    seen: set[tuple[str, str]] = set()
     async with bare_client(home) as client:
-        for place in PLACES:
-            for kind, token in foreign_to(place, held):
-                client.cookies.clear()
-                taken = await place(client, token, held)
-                assert not taken, f"{place.__name__} takes {kind}"
-            if place in WRITES_NOTHING and device_cookie not in list(PLACES)[: list(PLACES).index(place)]:
+        client.event_hooks = {"request": [noting(seen)]}
+        for place, own in (PLACES | AGAIN).items():
+            before = await contents(home)
+            for kind, token in foreign_to(place, own, held):
+                assert not await is_taken(home, client, place, token, held), f"{place.__name__} takes {kind}"
+            if place.__name__ not in ("device_cookie", "remembered_cookie"):  # which sign in by the password
                 assert await contents(home) == before, place.__name__
 
         for place, kind in PLACES.items():  # and what was refused elsewhere is still good at its own
-            client.cookies.clear()
             if place is refresh_cookie:
                 held.tokens |= await renewed(client, held)
             if place in (link_button, link_code, link_cookie):  # the last place has used the letter up
                 held.tokens |= await another_link(home, client)
-            assert await place(client, held[kind], held), f"{place.__name__} does not take {kind}"
+            assert await is_taken(home, client, place, held[kind], held), f"{place.__name__} does not take {kind}"
             if place is sign_out_by_access:
                 held = await handed_out(home, "other")
+        for place, kind in AGAIN.items():
+            if place.__name__ == "button of reset":
+                again = await handed_out(home, "last")
+            assert await is_taken(home, client, place, again[kind], again), f"{place.__name__} does not take {kind}"
+    assert len(list(doors_for_secrets())) > 25
+    assert set(doors_for_secrets()) <= seen
+
+
+def noting(seen: set[tuple[str, str]]) -> Callable[[httpx.Request], Awaitable[None]]:
+    """Return a hook that notes where something is sent."""
+
+    async def note(request: httpx.Request) -> None:
+        seen.add((request.method, request.url.path))
+
+    return note
+
+
+async def test_no_place_takes_a_secret_of_another_account(home: Ostiary) -> None:
+    async with bare_client(home) as client:
+        nora, olga = await guarded(home, client, "nora"), await guarded(home, client, "olga")
+        before = await contents(home)
+        for place, kind in OF_ONE_ACCOUNT.items():
+            taken = await is_taken(home, client, place, olga.tokens[kind], nora)
+            assert not taken, f"{place.__name__} takes somebody else's {kind}"
+            if place is not factors.remembered_cookie:
+                assert await contents(home) == before, place.__name__
+
+
+async def test_no_place_takes_a_secret_at_its_end_and_each_takes_it_right_before(
+    home: Ostiary, clock: ManualClock
+) -> None:
+    async with bare_client(home) as client:
+        early, late = await guarded(home, client, "early"), await guarded(home, client, "late")
+        begun = clock.now()
+        next_step = timedelta(milliseconds=60_000 - begun % 30_000)
+        of_apps = {factors.totp_field: "totp code", factors.enrolment_field: "enrolment code"}
+        lasts = {place: (kind, next_step) for place, kind in of_apps.items()} | LASTS
+        for lifetime in sorted({lifetime for _, lifetime in lasts.values()}):
+            ending = {place: kind for place, (kind, its_own) in lasts.items() if its_own == lifetime}
+            clock.advance(milliseconds=begun + millis(lifetime) - 1 - clock.now())
+            for place, kind in ending.items():
+                taken = await is_taken(home, client, place, early.tokens[kind], early)
+                assert taken, f"{place.__name__} does not take {kind} any more"
+            clock.advance(milliseconds=1)
+            for place, kind in ending.items():
+                taken = await is_taken(home, client, place, late.tokens[kind], late)
+                assert not taken, f"{place.__name__} takes a late {kind}"
 
 
 async def test_no_place_takes_anything_of_another_house(home: Ostiary, elsewhere: Ostiary) -> None:
     held, theirs = await handed_out(home), await handed_out(elsewhere)
     await home.outbox.drain()
     async with bare_client(home) as client:
-        for place, own in PLACES.items():
-            for kind, token in theirs.tokens.items():
-                client.cookies.clear()
-                assert not await place(client, token, held), f"{place.__name__} takes {kind} of another house"
-            assert held[own] != theirs[own]
+        for place, kind in PLACES.items():
+            assert held[kind] != theirs[kind]
+            taken = await is_taken(home, client, place, theirs[kind], held)
+            assert not taken, f"{place.__name__} takes {kind} of another house"
 
 
 async def test_the_same_root_secret_on_a_new_database_is_another_house(
@@ -346,7 +237,7 @@ async def test_the_same_root_secret_on_a_new_database_is_another_house(
 ) -> None:
     held = await handed_out(home)
     restarted = Ostiary.at(
-        tmp_path / "fresh", clock=clock, post=Mailbox(), hashing=CHEAP_HASHING, protection=GENEROUS,
+        tmp_path / "fresh", clock=clock, post=Mailbox(), console=ConsoleCarrier(), hashing=CHEAP_HASHING, **SETTINGS,
         keys={"root_secret": (tmp_path / "data" / "root.secret").read_text().strip()},
     )  # fmt: skip
     await restarted.open(work=False)
@@ -354,8 +245,7 @@ async def test_the_same_root_secret_on_a_new_database_is_another_house(
         own = await handed_out(restarted)
         async with bare_client(restarted) as client:
             for place, kind in PLACES.items():
-                client.cookies.clear()
-                assert not await place(client, held[kind], own), place.__name__
+                assert not await is_taken(restarted, client, place, held[kind], own), place.__name__
     finally:
         await restarted.close()
 
@@ -378,12 +268,6 @@ async def renewed(client: httpx.AsyncClient, held: Held) -> dict[str, str]:
     found: dict[str, Any] = answer.json()
     client.cookies.clear()
     return {"refresh": found["refresh_token"]}
-
-
-async def another_link(house: Ostiary, client: httpx.AsyncClient) -> dict[str, str]:
-    """Return what a newer letter with a sign-in link brings."""
-    letter = await asked(house, client)
-    return {"link": letter.token, "link code": letter.code, "link cookie": letter.cookie}
 
 
 @asynccontextmanager

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.house import API, NEW_PASSWORD, PASSWORD, OpenHouse, bearer
+from tests.contract.browser import DEVICE
+from tests.house import API, NEW_PASSWORD, PASSWORD, OpenHouse, bearer, client_of
 from tests.login.steps import (
     ONE,
     TWO,
@@ -24,8 +25,10 @@ from tests.login.steps import (
     with_codes,
 )
 from tests.passwords.test_forced_change import breach, listed, replaced
+from tests.protection.attempts import statuses
 from tests.recovery.steps import settled
 
+from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
 from ostiary.wiring import Ostiary
 
@@ -102,3 +105,22 @@ async def test_a_ticket_of_before_there_was_a_factor_replaces_nothing_any_more(
     weak = await replaced(outside, asked, "short")
     assert (weak.status_code, slug(weak)) == (422, "weak-password")
     assert (await replaced(outside, asked, FRESH)).status_code == 200
+
+
+async def test_a_browser_that_was_let_in_by_letter_is_no_stranger_while_strangers_lock_the_name(
+    house: Ostiary, outside: httpx.AsyncClient, listed: Path, clock: ManualClock
+) -> None:
+    """Else whoever knows the name could keep its owner from replacing the password (D5)."""
+    account_id = (await settled(house, outside))["user"]["id"]
+    breach(listed, clock, PASSWORD)
+    async with house.database.unit(KEEPER) as unit:
+        await house.protection.welcome(unit, account_id, "a-browser-of-the-owner")
+    known = f"{DEVICE}={house.macs.write('device cookie', 'a-browser-of-the-owner')}"
+    async with client_of(house, "198.51.100.9") as elsewhere:
+        assert 423 in await statuses(elsewhere, "mira", *["a wrong password"] * 7)
+
+    ticket = await changing(outside, await ask_in(outside, cookie=known))
+    body = {"ticket": ticket, "new_password": FRESH}
+
+    assert (await outside.post(f"{API}/password/replace", json=body)).status_code == 423  # without the cookie
+    assert (await outside.post(f"{API}/password/replace", json=body, headers={"cookie": known})).status_code == 200

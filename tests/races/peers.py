@@ -36,8 +36,21 @@ LOAD = {
     "OSTIARY_PROTECTION__SIGNUPS_PER_HOUR": AMPLE,
     "OSTIARY_PROTECTION__LETTERS_PER_HOUR": AMPLE,
     "OSTIARY_PROTECTION__RESETS_PER_HOUR": AMPLE,
+    "OSTIARY_PROTECTION__LINKS_PER_HOUR": AMPLE,
+    "OSTIARY_PROTECTION__PASSKEY_FAILURES_PER_MINUTE": AMPLE,
+    # As high as they go: what is counted before a code is compared lets no more through to race for it.
+    "OSTIARY_PROTECTION__SECOND_FACTOR_FAILURES": "20",
+    "OSTIARY_PROTECTION__SECOND_FACTOR_FAILURES_PER_DAY": "100",
+    "OSTIARY_PROTECTION__LINK_CODE_FAILURES": "20",
+    "OSTIARY_PROTECTION__LINK_FAILURES_PER_DAY": "100",
+    "OSTIARY_PROTECTION__TEXT_FAILURES_PER_DAY": "100",
+    "OSTIARY_PROTECTION__ENROLMENT_CODES": "100",
 }
 ALARMS = re.compile(r"\b(ERROR|CRITICAL|Traceback)\b|[Ll]ocked|failed: ")
+NO_ALARM = re.compile(r'ostiary\.alerts: alert .*"kind":"account_disowned"')
+"""An owner has pressed "this wasn't me": the keeper is told by an alert, and nothing is wrong."""
+
+TOKEN = re.compile(r"token=([A-Za-z0-9_-]{43})")
 FILES = 4096
 
 
@@ -133,10 +146,10 @@ class Peers:
         return await asyncio.to_thread(run)
 
     @asynccontextmanager
-    async def house(self) -> AsyncIterator[Ostiary]:
-        """Open the house of these processes in this one, to look at what is stored."""
+    async def house(self, **more: Any) -> AsyncIterator[Ostiary]:  # noqa: ANN401 - as `Ostiary.at` takes them
+        """Open the house of these processes in this one, to look at what is stored, or to arrange it."""
         storage = {"database": self.database_url or f"sqlite:///{self.data / 'ostiary.db'}"}
-        house = Ostiary.at(self.data, storage=storage, hashing=CHEAP_HASHING, web={"public_url": ORIGIN})
+        house = Ostiary.at(self.data, storage=storage, hashing=CHEAP_HASHING, web={"public_url": ORIGIN}, **more)
         await house.open(work=False)
         try:
             yield house
@@ -155,11 +168,17 @@ class Peers:
 
     async def token_for(self, address: str, *, but: tuple[str, ...] = (), seconds: float = 30.0) -> str:
         """Wait for a letter to an address and return the secret in its link, if it is none of those known."""
+        return await self.written_to(address, TOKEN, but=but, seconds=seconds)
+
+    async def written_to(
+        self, address: str, pattern: re.Pattern[str], *, but: tuple[str, ...] = (), seconds: float = 30.0
+    ) -> str:
+        """Wait for a letter to an address in which a pattern is found, and return its first group."""
         async with asyncio.timeout(seconds):
             while True:
                 for letter in self.letters():
-                    if letter["To"] == address and (token := token_in(letter)) and token not in but:
-                        return token
+                    if letter["To"] == address and (found := found_in(letter, pattern)) and found not in but:
+                        return found
                 await asyncio.sleep(0.05)
 
     def alarms(self, since: Mapping[int, int] | None = None) -> list[str]:
@@ -169,7 +188,7 @@ class Peers:
             line
             for server in self.servers
             for line in server.output[passed.get(server.port, 0) :].splitlines()
-            if ALARMS.search(line)
+            if ALARMS.search(line) and not NO_ALARM.search(line)
         ]
 
     def logged(self) -> dict[int, int]:
@@ -184,8 +203,13 @@ class Peers:
 
 def token_in(letter: EmailMessage) -> str | None:
     """Return the secret in a letter's link, or None."""
+    return found_in(letter, TOKEN)
+
+
+def found_in(letter: EmailMessage, pattern: re.Pattern[str]) -> str | None:
+    """Return the first group of a pattern in a letter's text, or None."""
     body = letter.get_body(("plain",))
-    match = re.search(r"token=([A-Za-z0-9_-]{43})", body.get_content() if body else "")
+    match = pattern.search(body.get_content() if body else "")
     return match[1] if match else None
 
 

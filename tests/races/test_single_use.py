@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from tests.races.peers import Peers, register
-from tests.races.wire import Switchboard, at_once, heard, statuses
+from tests.races.single_use import pressed
+from tests.races.things import THINGS, Thing
+from tests.races.wire import Switchboard, at_once, statuses
 
-CALLERS = 1000
+import ostiary
+from ostiary.passkeys import challenges as passkey_challenges
+
+CALLERS = 40
+"""Of each thing; `python -m tests.races.single_use` takes a thousand."""
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-async def test_of_a_thousand_confirmations_of_one_token_exactly_one_wins(
-    peers: Peers, switchboard: Switchboard, name: Callable[[], str], processes: int
+@pytest.mark.parametrize("thing", THINGS, ids=lambda thing: thing.name.replace(" ", "-"))
+async def test_of_many_uses_at_once_exactly_one_counts(
+    peers: Peers, switchboard: Switchboard, thing: Thing, processes: int
 ) -> None:
-    lines = await switchboard.lines(peers.ports[:processes], CALLERS // processes)
-    mira = await register(lines[0], name())
-    token = await peers.token_for(f"{mira.name}@example.org")
+    outcome = await pressed(thing, peers, switchboard, processes, CALLERS)
 
-    answers = await at_once(heard(partial(line.post, "/email/verify", {"token": token})) for line in lines)
+    assert outcome.is_single(thing), outcome
 
-    assert statuses(answers) == {200: 1, 401: CALLERS - 1}
-    assert {answer.json()["type"].rpartition("/")[2] for answer in answers if answer.status == 401} == {
-        "token-not-valid"
-    }
-    async with peers.house() as house:
-        account = await house.accounts.remembered(mira.account_id)
-    assert account is not None
-    assert account.email_verified
+
+def test_the_table_names_every_purpose_of_a_token_and_of_a_challenge() -> None:
+    challenges = {value for value in vars(passkey_challenges).values() if str(value).endswith(" challenge")}
+    purposes = set(_purposes()) | challenges
+    assert len(purposes) >= 12, purposes
+
+    in_tables = {"recovery_codes", "text_codes", "totp_authenticators", "totp_enrolments"}
+    assert {thing.kept_in for thing in THINGS} == purposes | in_tables
+
+
+def _purposes() -> Iterator[str]:
+    """Yield what tokens are issued for, anywhere in the source."""
+    root = Path(ostiary.__file__).parent
+    for path in root.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and re.fullmatch(r"self\._?tokens\.issue", ast.unparse(call.func)):
+                module = import_module(".".join(path.relative_to(root.parent).with_suffix("").parts))
+                yield getattr(module, ast.unparse(call.args[1]))
 
 
 async def test_of_two_accounts_that_prove_one_address_at_once_one_gets_it(

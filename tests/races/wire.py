@@ -67,6 +67,8 @@ class Line:
     ) -> Reply:  # fmt: skip
         """Send a request and return its answer.
 
+        A body that is text is a form, already encoded; anything else goes as JSON.
+
         Raises:
             Unanswered: The connection broke, or nothing came in time.
         """
@@ -110,10 +112,11 @@ class Line:
 
 
 def _request(port: int, method: str, path: str, body: object, bearer: str | None, headers: Mapping[str, str]) -> bytes:
-    content = b"" if body is None else json.dumps(body).encode()
+    is_form = isinstance(body, str)
+    content = b"" if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
     lines = [f"{method} {path} HTTP/1.1", f"Host: localhost:{port}", f"Content-Length: {len(content)}"]
     if content:
-        lines.append("Content-Type: application/json")
+        lines.append(f"Content-Type: application/{'x-www-form-urlencoded' if is_form else 'json'}")
     if bearer is not None:
         lines.append(f"Authorization: Bearer {bearer}")
     lines += [f"{name}: {value}" for name, value in headers.items()]

@@ -215,9 +215,7 @@ class Passwords:
         """
         async with self.database.unit(caller) as unit:
             account, was, _ = await self._ticket_holder(unit, ticket)
-            known = bool(caller.device_id) and await self.sessions.knows_device(
-                unit, account.id, caller.device_id or ""
-            )
+            known = await self._knows(unit, account.id)
         await self.protection.admit_ticket(caller, name_key(account.username), account.id, known_device=known)
         hashed = await self.hash_new(
             new_password, field="new_password", username=account.username, email=account.email,
@@ -234,6 +232,14 @@ class Passwords:
             await self.sessions.end_others(unit, account.id, "", "password-changed")
             self._tell(unit, account.id, caller.agent or "")
         return Proof(account.id, hashed, hashed, methods)
+
+    async def _knows(self, unit: Unit, account_id: str) -> bool:
+        """Return whether the caller's browser was signed in before, or let in by its owner, as at a sign-in (D5)."""
+        device_id = unit.caller.device_id
+        if not device_id:
+            return False
+        signed_in = await self.sessions.knows_device(unit, account_id, device_id)
+        return signed_in or await self.protection.knows_device(unit, account_id, device_id)
 
     async def _ticket_holder(self, unit: Unit, ticket: str) -> tuple[Account, str, tuple[str, ...]]:
         """Return whose ticket it is, the hash that it may replace, and what was shown to get it."""
