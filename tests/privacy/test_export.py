@@ -58,6 +58,8 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     await house.privacy.erase_for(KEEPER, other["user"]["id"])
     held = await login(client)
     await add(client, bearer(held))
+    made = await client.post(f"{API}/api-key", json={"name": "Backup"}, headers=bearer(held))
+    secrets.append(made.json()["api_key"].rpartition("_")[2])
     secrets += [unlocking, held["access_token"], held["refresh_token"]]
     return held, secrets
 

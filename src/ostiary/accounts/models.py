@@ -21,6 +21,8 @@ accounts = Table(
     Column("epoch", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("lapses_at", BigInteger),
+    # A person, or a machine: that has no password and no address, and is known by API keys alone.
+    Column("kind", Text, nullable=False, server_default="person"),
 )
 
 address_claims = Table(

@@ -18,16 +18,18 @@ from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
 
 Status = Literal["provisional", "active", "deactivated"]
+Kind = Literal["person", "machine"]
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A person's account as the house remembers it.
+    """An account as the house remembers it.
 
     Attributes:
         email: The proven address; before one is proven, the claimed one.
         email_proven_at: When it was proven, or None.
         epoch: Raised to end everything that was granted before (D13).
         granted: Its permissions as the database puts them together: in any order, parted by spaces.
+        kind: A person's, or a machine's, which nobody can sign in to.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Account(msgspec.Struct, frozen=True):
     epoch: int
     created_at: Millis
     granted: str = ""
+    kind: Kind = "person"
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -49,6 +52,11 @@ class Account(msgspec.Struct, frozen=True):
     def email_verified(self) -> bool:
         """Whether the address is proven."""
         return self.email_proven_at is not None
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether it has neither password nor address, and is known by API keys alone."""
+        return self.kind == "machine"
 
     @property
     def is_alive(self) -> bool:
@@ -128,7 +136,7 @@ _GRANTED = (
 
 _SHOWN = (
     accounts.c.id, accounts.c.username, accounts.c.full_name, accounts.c.email, accounts.c.email_proven_at,
-    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED,
+    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED, accounts.c.kind,
 )  # fmt: skip
 
 OPEN = Query(insert(accounts).values({column.name: bindparam(column.name) for column in accounts.columns}))
@@ -216,6 +224,14 @@ DELETE = Query(delete(accounts).where(accounts.c.id == bindparam("account_id")))
 IN_STATUS = Query(
     select(*_SHOWN)
     .where(accounts.c.status == bindparam("status"), accounts.c.id > bindparam("after"))
+    .order_by(accounts.c.id)
+    .limit(bindparam("most")),
+    Account,
+)
+
+MACHINES = Query(
+    select(*_SHOWN)
+    .where(accounts.c.kind == "machine", accounts.c.id > bindparam("after"))
     .order_by(accounts.c.id)
     .limit(bindparam("most")),
     Account,

@@ -16,6 +16,7 @@ class Caller:
         account_id: Set only from a verified credential, never from the request (D13).
         session_id: The session that the credential hangs on, or None.
         device_id: From a verified device cookie, or None.
+        key_id: The API key that was the credential, or None.
     """
 
     request_id: str = ""
@@ -24,6 +25,7 @@ class Caller:
     account_id: str | None = None
     session_id: str | None = None
     device_id: str | None = None
+    key_id: str | None = None
 
 
 HOUSE = Caller(request_id="house")

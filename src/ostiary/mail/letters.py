@@ -47,6 +47,18 @@ KINDS: Final[dict[str, tuple[str, frozenset[str]]]] = {
         "We refused a passkey of your account at {product}",
         frozenset({"username", "name", "agent", "address", "when", "disown_link"}),
     ),
+    "api_key_made": (
+        "An API key was made for your account at {product}",
+        frozenset({"username", "name", "key", "agent", "address", "when", "disown_link"}),
+    ),
+    "api_key_rotated": (
+        "An API key of your account at {product} got a new secret",
+        frozenset({"username", "name", "key", "agent", "address", "when", "disown_link"}),
+    ),
+    "api_key_revoked": (
+        "An API key of your account at {product} was revoked",
+        frozenset({"username", "name", "key", "agent", "address", "when", "disown_link"}),
+    ),
     "account_locked": ("Wrong passwords for your account at {product}", frozenset({"username", "when", "link"})),
     "sign_in_refused": (
         "We refused a sign-in to your account at {product}",

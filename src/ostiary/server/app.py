@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import FastAPI, Response
 
 import ostiary.accounts.api
+import ostiary.apikeys.api
+import ostiary.apikeys.pages
 import ostiary.csp_reports.api
 import ostiary.login.api
 import ostiary.login.pages
@@ -43,6 +45,7 @@ ROUTERS = (
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
     ostiary.passkeys.api.router,
+    ostiary.apikeys.api.router,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
@@ -52,6 +55,7 @@ ROUTERS = (
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
     ostiary.passkeys.pages.router,
+    ostiary.apikeys.pages.router,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
@@ -66,7 +70,8 @@ def build(house: Ostiary) -> App:
     app = _routes(with_mailbox=mailbox is not None)
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, Document(house, app),
+        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.api_keys,
+        Document(house, app),
         *filter(None, [mailbox]),
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)

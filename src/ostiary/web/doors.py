@@ -20,7 +20,7 @@ from ostiary.web.headers import page_policy
 from ostiary.web.problems import MediaTypeUnsupported
 from ostiary.web.render import Renderer
 from ostiary.web.settings import WebSettings
-from ostiary.web.standing import NotPermitted, require_recent
+from ostiary.web.standing import ApiKeyNotAccepted, Bearing, require_permission, require_recent
 from ostiary.web.strict_json import loads
 from ostiary.web.visit import Scope, Visit
 
@@ -33,7 +33,7 @@ PAGE_PREFIX = "/auth"
 KEEPER_PREFIX = "/api/v1/admin"
 
 
-class SignedIn(Protocol):
+class SignedIn(Bearing, Protocol):
     """Whom a credential names, once it is verified."""
 
     @property
@@ -43,12 +43,17 @@ class SignedIn(Protocol):
 
     @property
     def session_id(self) -> str:
-        """The session that the credential hangs on."""
+        """The session that the credential hangs on; empty for an API key."""
         ...
 
     @property
-    def permissions(self) -> tuple[str, ...]:
-        """What the account may do, now."""
+    def key_id(self) -> str | None:
+        """The API key, where it is one."""
+        ...
+
+    @property
+    def is_confined(self) -> bool:
+        """Whether it is good from some networks only."""
         ...
 
     @property
@@ -68,19 +73,23 @@ class Guard(Protocol):
         """
         ...
 
-    async def identify(self, visit: Visit) -> SignedIn | None:
+    async def identify(self, visit: Visit, *, keys: bool = False) -> SignedIn | None:
         """Return whom the request's credential names, or None if it shows none.
 
+        Args:
+            visit: The request.
+            keys: Whether API keys are accepted here; everywhere else they are refused.
+
         Raises:
-            Problem: It shows one that proves nothing.
+            Problem: It shows one that proves nothing, or is not accepted.
         """
         ...
 
-    async def admit(self, visit: Visit) -> SignedIn:
-        """Return whom the request's credential names.
+    async def admit(self, visit: Visit, *, keys: bool = False) -> SignedIn:
+        """Return whom the request's credential names; `keys` as for `identify`.
 
         Raises:
-            Problem: It shows none, or one that proves nothing.
+            Problem: It shows none, one that proves nothing, or one that is not accepted.
         """
         ...
 
@@ -206,14 +215,18 @@ def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
     """Return a dependency that yields a keeper of the house, to stand in an `Annotated[Caller, …]`.
 
     They need the permission, now, and a sign-in that is not long ago: a browser
-    left open, or a copied token, is not enough to keep a house with.
+    left open, or a copied token, is not enough to keep a house with. An API key
+    must have been made for that permission, and for some networks only.
     """
 
     async def find(request: Request) -> Caller:
         visit, edge = visit_in(request), edge_in(request)
-        identity = await edge.guard.admit(visit)
-        if permission not in identity.permissions:
-            raise NotPermitted
+        identity = await edge.guard.admit(visit, keys=True)
+        require_permission(identity, permission)
+        if identity.key_id is not None:
+            if not identity.is_confined:
+                raise ApiKeyNotAccepted("A key for this has to have a list of networks.")
+            return visit.caller(identity.account_id, None, identity.key_id)
         bound = int(edge.settings.keeper_max_age.total_seconds())
         require_recent(identity.auth_time, bound, edge.clock.now())
         visit.device_id = edge.guard.device_of(visit)

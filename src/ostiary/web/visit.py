@@ -102,12 +102,12 @@ class Visit:
         raw = self.headers.get(name)
         return None if raw is None else raw.decode("latin-1")
 
-    def caller(self, account_id: str | None = None, session_id: str | None = None) -> Caller:
+    def caller(self, account_id: str | None = None, session_id: str | None = None, key_id: str | None = None) -> Caller:
         """Return who asks, for units and the journal."""
         agent = self.headers.get(b"user-agent", b"").replace(b"\0", b"")  # which PostgreSQL cannot store
         return Caller(
             self.request_id, self.address, agent[:LONGEST_AGENT].decode("latin-1") if agent else None, account_id,
-            session_id, self.device_id,
+            session_id, self.device_id, key_id,
         )  # fmt: skip
 
 

@@ -119,6 +119,22 @@ PASSKEYS: dict[str, Any] = {
 }
 
 
+API_KEY = {
+    "id": "034ShhzcBsH8x6tFsaH3pY", "name": "Backup of the library", "hint": "ost_034ShhzcBsH8x6tFsaH3pY",
+    "scopes": ["books:lend", "books:read"], "networks": ["203.0.113.0/24", "2001:db8:85a3::/48"], "is_over": False,
+    "created_at": THEN, "expires_at": THEN + timedelta(days=90), "last_used_at": THEN, "previous_ends_at": THEN,
+}  # fmt: skip
+OLD_KEY = API_KEY | {
+    "id": "0355bewtiayvgYF0IhNPyN", "name": "Old", "scopes": [], "networks": [], "is_over": True, "last_used_at": None,
+    "previous_ends_at": None,
+}  # fmt: skip
+API_KEYS: dict[str, Any] = {
+    "account": MIRA, "keys": [API_KEY, OLD_KEY], "issued": None, "lifetimes": ["P30D", "P90D", "P1Y", ""],
+    "overlaps": ["PT0S", "PT1H", "P1D", "P7D"],
+}  # fmt: skip
+ISSUED = {"key": API_KEY, "text": "ost_034ShhzcBsH8x6tFsaH3pY_xtapMrRYKI3HPf3Ob972yp2XwuSRgkfvM5n6JELi76J4ebs1P"}
+
+
 def samples() -> list[Sample]:
     """Return every state, each complete but for `nonce`."""
     rows: list[tuple[str, str, dict[str, Any]]] = [
@@ -175,6 +191,14 @@ def samples() -> list[Sample]:
             "passkeys-refused",
             "passkeys.html",
             PASSKEYS | {"form": Form({}, {}, "This passkey is the only way into the account.")},
+        ),
+        ("api-keys", "api_keys.html", API_KEYS),
+        ("api-keys-new", "api_keys.html", API_KEYS | {"issued": ISSUED}),
+        ("api-keys-none", "api_keys.html", API_KEYS | {"keys": []}),
+        (
+            "api-keys-refused",
+            "api_keys.html",
+            API_KEYS | {"form": Form({"name": "x", "lifetime": ""}, {"scopes": ["A scope looks like books:lend."]})},
         ),
         ("password", "password.html", {"account": MIRA}),
         (

@@ -24,6 +24,7 @@ CONTEXT: dict[str, object] = {
     "alert": "spraying_seen",
     "alert_id": "AZabc",
     "name": "Blue key",
+    "key": "ost_5Qm8",
     "severity": "critical",
     "words": "A few passwords are being tried on many accounts.",
     "advice": "Read the incident guide.",
