@@ -96,41 +96,37 @@ class TestWhoMayNot:
         assert refuses(foreign, 403, "foreign-origin")
 
 
-@pytest.mark.parametrize(
-    ("wanted", "field"),
-    [
-        ({"name": ""}, "name"),
-        ({"name": "\u200b"}, "name"),
-        ({"name": "x" * 61}, "name"),
-        ({"scopes": ["Books"]}, "scopes"),
-        ({"scopes": ["books lend"]}, "scopes"),
-        ({"scopes": ["*"]}, "scopes"),
-        ({"scopes": [f"s{number}" for number in range(51)]}, "scopes"),
-        ({"networks": ["everywhere"]}, "networks"),
-        ({"networks": ["203.0.113.0/33"]}, "networks"),
-        ({"networks": ["0.0.0.0/0"]}, "networks"),
-        ({"networks": ["::/0"]}, "networks"),
-        ({"networks": ["::ffff:203.0.113.0/120"]}, "networks"),
-        ({"networks": ["fe80::1%eth0"]}, "networks"),
-        ({"expires_at": "tomorrow"}, "expires_at"),
-        ({"expires_at": "2027-13-01T00:00:00Z"}, "expires_at"),
-        ({"expires_at": "2027-01-01T00:00:00"}, "expires_at"),
-        ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
-        ({"expires_at": 1_900_000_000}, "expires_at"),
-        ({"account_id": "AAAAAAAAAAAAAAAAAAAAAA"}, "account_id"),
-    ],
-    ids=range(19),
-)  # fmt: skip
+IMPOSSIBLE: list[tuple[dict[str, object], str]] = [
+    ({"name": ""}, "name"),
+    ({"name": "\u200b"}, "name"),
+    ({"name": "x" * 61}, "name"),
+    ({"scopes": ["Books"]}, "scopes"),
+    ({"scopes": ["books lend"]}, "scopes"),
+    ({"scopes": ["*"]}, "scopes"),
+    ({"scopes": [f"s{number}" for number in range(51)]}, "scopes"),
+    ({"networks": ["everywhere"]}, "networks"),
+    ({"networks": ["203.0.113.0/33"]}, "networks"),
+    ({"networks": ["0.0.0.0/0"]}, "networks"),
+    ({"networks": ["::/0"]}, "networks"),
+    ({"networks": ["::ffff:203.0.113.0/120"]}, "networks"),
+    ({"networks": ["fe80::1%eth0"]}, "networks"),
+    ({"expires_at": "tomorrow"}, "expires_at"),
+    ({"expires_at": "2027-13-01T00:00:00Z"}, "expires_at"),
+    ({"expires_at": "2027-01-01T00:00:00"}, "expires_at"),
+    ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+    ({"expires_at": 1_900_000_000}, "expires_at"),
+    ({"account_id": "AAAAAAAAAAAAAAAAAAAAAA"}, "account_id"),
+]
+
+
 @pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
-async def test_what_a_key_cannot_be_is_said_beside_its_field(
-    house: Ostiary, outside: httpx.AsyncClient, wanted: dict[str, object], field: str
-) -> None:
+async def test_what_a_key_cannot_be_is_said_beside_its_field(house: Ostiary, outside: httpx.AsyncClient) -> None:
     mira = await owner(house, outside)
+    for wanted, field in IMPOSSIBLE:
+        answer = await make(outside, mira, **wanted)
 
-    answer = await make(outside, mira, **wanted)
-
-    assert refuses(answer, 422, "invalid-fields")
-    assert {error["field"].partition(".")[0] for error in answer.json()["errors"]} == {field}
+        assert refuses(answer, 422, "invalid-fields"), wanted
+        assert {error["field"].partition(".")[0] for error in answer.json()["errors"]} == {field}, wanted
     assert await listed(outside, mira) == []
 
 

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from tests.house import ORIGIN
 
-from ostiary.server.app import build
+from ostiary.server.app import _routes
 from ostiary.server.lanes import lanes_of
 from ostiary.wiring import Ostiary
 
@@ -110,7 +110,7 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 def _read() -> tuple[dict[str, Any], tuple[Door, ...]]:
     with tempfile.TemporaryDirectory() as folder:
         house = Ostiary.at(Path(folder) / "data")
-        app = build(house)
+        app = _routes(with_mailbox=False)
         assert isinstance(app, FastAPI)
         lanes = {Door(lane.method, lane.path) for lane in lanes_of(house)}
         routes = {

@@ -54,7 +54,8 @@ async def _page(
         request, "api_keys.html", refusal=refusal,
         form=refused(refusal, filled or {}) if refusal else Form(values={"lifetime": "P90D"}),
         account=await accounts.remembered(account_id), issued=issued, keys=[_shown(key, now) for key in held],
-        lifetimes=[word for word, time in LIFETIMES.items() if longest is None or (time and time <= longest)],
+        lifetimes=[word for word, time in LIFETIMES.items() if longest is None or time is None or time <= longest],
+        may_last=longest is None,
         overlaps=[word for word, time in OVERLAPS.items() if time <= keys.longest_overlap],
     )  # fmt: skip
 

@@ -52,8 +52,11 @@ def revoke(data: Path, login: str | None, key: str | None) -> None:
         raise click.UsageError("Give a key's id, or --account.")
 
     async def errand(house: Ostiary) -> None:
+        from ostiary.apikeys import read  # noqa: PLC0415 - `--help` needs none
+
         if key is not None:
-            found = await house.api_keys.find(key.rpartition("_")[2])
+            whole = read(key)  # who finds a leaked one may have all of it at hand
+            found = await house.api_keys.find(whole.id if whole else key.rpartition("_")[2])
             if found is None or found.revoked_at is not None:
                 raise click.ClickException("There is no such key, or it was revoked before.")
             await house.api_keys.revoke(keeper(), found.account_id, found.id, "by-keeper")

@@ -129,8 +129,8 @@ OLD_KEY = API_KEY | {
     "previous_ends_at": None,
 }  # fmt: skip
 API_KEYS: dict[str, Any] = {
-    "account": MIRA, "keys": [API_KEY, OLD_KEY], "issued": None, "lifetimes": ["P30D", "P90D", "P1Y", ""],
-    "overlaps": ["PT0S", "PT1H", "P1D", "P7D"],
+    "account": MIRA, "keys": [API_KEY, OLD_KEY], "issued": None, "may_last": True,
+    "lifetimes": ["P30D", "P90D", "P1Y", ""], "overlaps": ["PT0S", "PT1H", "P1D", "P7D"],
 }  # fmt: skip
 ISSUED = {"key": API_KEY, "text": "ost_034ShhzcBsH8x6tFsaH3pY_xtapMrRYKI3HPf3Ob972yp2XwuSRgkfvM5n6JELi76J4ebs1P"}
 
