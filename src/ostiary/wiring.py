@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ostiary.accounts import Accounts, OwnerLetters, RestingNames
 from ostiary.alerts import Alerts, Sinks
+from ostiary.apikeys import ApiKeyGuard, ApiKeys, Digests
 from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
 from ostiary.codes import RecoveryCodes
@@ -164,6 +165,13 @@ class Ostiary:
         limits = self.protection.limits
         self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
         self.presence = Presence(self.database, self.traffic.share_among)
+        digests = Digests(self.macs, self.hasher, settings.apikeys)
+        self.api_keys = ApiKeys(self.database, self.accounts, digests, settings.apikeys)
+        self.api_key_guard = ApiKeyGuard(
+            self.database, self.accounts, self.signals, digests, limits.api_keys, settings.apikeys,
+            remember=self._remember,
+        )  # fmt: skip
+        self.keys.on_change(self.api_key_guard.forget_refusals)
         self.owner_letters = OwnerLetters(
             self.database, self.letters, self.post, self.outbox, self.places, self.onetime,
             self.protection.admit_letter,
@@ -235,15 +243,15 @@ class Ostiary:
         )  # fmt: skip
         self.recovery.serve()
         self.incident = Incident(
-            self.database, self.accounts, self.sessions, self.mfa, self.keys, self.alerts, self.letters,
-            self.post, self.outbox,
+            self.database, self.accounts, self.sessions, self.api_keys, self.mfa, self.keys, self.alerts,
+            self.letters, self.post, self.outbox,
         )  # fmt: skip
 
         self.personal_data = PersonalData(
             self.database,
             (
-                self.accounts, self.passwords, self.passkeys, self.totp, self.codes, self.magic_links, self.texts,
-                self.protection, self.risk, self.alerts, self.incident, self.onetime, self.browsers,
+                self.accounts, self.passwords, self.passkeys, self.api_keys, self.totp, self.codes, self.magic_links,
+                self.texts, self.protection, self.risk, self.alerts, self.incident, self.onetime, self.browsers,
             ),
             self.sessions, self.outbox, self.audit, self.places,
         )  # fmt: skip
@@ -267,7 +275,7 @@ class Ostiary:
         )  # fmt: skip
         self.guard = SessionGuard(
             self.tokens, self.keys, self.signals, self.revocations, self.accounts, self.sessions, self.binding,
-            self.macs, self.cookies, self.clock, settings.sessions,
+            self.macs, self.cookies, self.clock, self.api_key_guard, settings.sessions,
         )  # fmt: skip
         self.handover = CookieHandover(
             self.cookies, self.csrf, self.binding, self.macs, settings.sessions, settings.web.cookies
@@ -334,6 +342,7 @@ class Ostiary:
         await self.outbox.stop()
         with contextlib.suppress(Unavailable):  # whoever cannot say goodbye is missed after a while
             await self.presence.leave()
+            await self.api_key_guard.settle()
         await self.csp_reports.close()
         await self.signals.stop()
         await self.hasher.close()
@@ -388,6 +397,9 @@ class Ostiary:
         every(timedelta(minutes=10), "sign-in links", self.magic_links.prune)
         every(timedelta(minutes=10), "text codes", self.texts.prune)
         every(timedelta(hours=6), "remembered browsers", self.browsers.prune)
+        every(timedelta(minutes=1), "uses of API keys", self.api_key_guard.settle)
+        every(timedelta(minutes=1), "guesses at API keys", self.api_key_guard.prune)
+        every(timedelta(hours=6), "API keys", self.api_keys.prune)
         every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)

@@ -80,6 +80,8 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     await begin(client, bearer(held))
     authenticator = await add(client, bearer(held))
     held = await remembering(client, authenticator)
+    made = await client.post(f"{API}/api-key", json={"name": "Backup"}, headers=bearer(held))
+    secrets.append(made.json()["api_key"].rpartition("_")[2])
     secrets += [unlocking, held["access_token"], held["refresh_token"]]
     return held, secrets
 

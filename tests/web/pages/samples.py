@@ -155,6 +155,20 @@ PHONE: dict[str, Any] = {"number": "+46 ••• 67", "added_at": THEN, "last_u
 TEXTS = {"account": MIRA, "phone": None, "pending": None, "are_offered": True}
 STEP = {"ticket": "t0k", "login": "mira", "next": "/auth/account", "is_sent": False, "is_step_up": False, "days": 30}
 EVERY_METHOD = ("passkey", "totp", "sms", "recovery_code")
+API_KEY = {
+    "id": "034ShhzcBsH8x6tFsaH3pY", "name": "Backup of the library", "hint": "ost_034ShhzcBsH8x6tFsaH3pY",
+    "scopes": ["books:lend", "books:read"], "networks": ["203.0.113.0/24", "2001:db8:85a3::/48"], "is_over": False,
+    "created_at": THEN, "expires_at": THEN + timedelta(days=90), "last_used_at": THEN, "previous_ends_at": THEN,
+}  # fmt: skip
+OLD_KEY = API_KEY | {
+    "id": "0355bewtiayvgYF0IhNPyN", "name": "Old", "scopes": [], "networks": [], "is_over": True, "last_used_at": None,
+    "previous_ends_at": None,
+}  # fmt: skip
+API_KEYS: dict[str, Any] = {
+    "account": MIRA, "keys": [API_KEY, OLD_KEY], "issued": None, "may_last": True,
+    "lifetimes": ["P30D", "P90D", "P1Y", ""], "overlaps": ["PT0S", "PT1H", "P1D", "P7D"],
+}  # fmt: skip
+ISSUED = {"key": API_KEY, "text": "ost_034ShhzcBsH8x6tFsaH3pY_xtapMrRYKI3HPf3Ob972yp2XwuSRgkfvM5n6JELi76J4ebs1P"}
 
 
 def samples() -> list[Sample]:
@@ -289,6 +303,14 @@ def samples() -> list[Sample]:
             TEXTS | {"form": Form({"number": "070"}, {"number": ["Write it with + and the country's prefix."]})},
         ),
         ("account-texts", "account.html", {"account": MIRA, "offered": {"texts"}}),
+        ("api-keys", "api_keys.html", API_KEYS),
+        ("api-keys-new", "api_keys.html", API_KEYS | {"issued": ISSUED}),
+        ("api-keys-none", "api_keys.html", API_KEYS | {"keys": []}),
+        (
+            "api-keys-refused",
+            "api_keys.html",
+            API_KEYS | {"form": Form({"name": "x", "lifetime": ""}, {"scopes": ["A scope looks like books:lend."]})},
+        ),
         ("password", "password.html", {"account": MIRA}),
         (
             "password-refused",
