@@ -9,9 +9,23 @@ import httpx
 import msgspec
 import pytest
 from sqlalchemy import select
-from tests.apikeys.steps import ask, listed, made, make, name_of, owner, refuses, revoke, rotate, showing, status
+from tests.apikeys.steps import (
+    Headers,
+    ask,
+    listed,
+    made,
+    make,
+    name_of,
+    owner,
+    refuses,
+    revoke,
+    rotate,
+    showing,
+    status,
+)
 from tests.attacks.raw import contents
-from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, register
+from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, register, strengthened
+from tests.passkeys.steps import add
 from tests.recovery.steps import ADDRESS, letters
 
 from ostiary.core.clock import ManualClock, iso
@@ -44,23 +58,49 @@ async def test_a_key_is_shown_once_and_stored_nowhere(house: Ostiary, outside: h
     assert "apikey.issued" in await journalled(house)
 
 
+async def each_change(client: httpx.AsyncClient, bearing: Headers, text: str) -> list[httpx.Response]:
+    """Return how each change of keys is answered."""
+    return [
+        await make(client, bearing),
+        await rotate(client, bearing, text),
+        await revoke(client, bearing, text),
+    ]
+
+
 class TestWhoMayNot:
     async def test_somebody_whose_address_is_not_proven(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         stranger = bearer(await register(outside))
 
         assert refuses(await make(outside, stranger), 403, "address-not-proven")
 
-    async def test_somebody_whose_sign_in_is_long_ago_but_revoking_is_always_possible(
+    async def test_somebody_whose_proof_is_long_ago(
         self, house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
     ) -> None:
         mira = await owner(house, outside)
         text = await made(outside, mira)
         clock.advance(minutes=10, seconds=1)
 
-        assert refuses(await make(outside, mira), 401, "sign-in-too-old")
-        assert refuses(await rotate(outside, mira, text), 401, "sign-in-too-old")
-        assert (await revoke(outside, mira, text)).status_code == 200
-        assert await status(outside, text) == 401
+        for refused in await each_change(outside, mira, text):
+            assert refuses(refused, 401, "sign-in-too-old")
+            assert 'error="insufficient_user_authentication"' in refused.headers["www-authenticate"]
+        assert await status(outside, text) == 200  # and nothing has changed
+
+    async def test_somebody_who_has_shown_less_than_the_account_can(
+        self, house: Ostiary, outside: httpx.AsyncClient
+    ) -> None:
+        mira = await owner(house, outside)
+        text = await made(outside, mira)
+        await add(outside, mira)  # a passkey: from now on the password alone is not enough
+
+        for refused in await each_change(outside, mira, text):
+            assert refuses(refused, 401, "sign-in-too-weak")
+        assert await status(outside, text) == 200
+
+        strong = await strengthened(house, mira)
+        new = (await rotate(outside, strong, text)).json()["api_key"]
+        assert [await status(outside, key) for key in (text, new, await made(outside, strong))] == [401, 200, 200]
+        assert (await revoke(outside, strong, new)).status_code == 200
+        assert await status(outside, new) == 401
 
     async def test_a_key_itself(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
         text = await made(outside, await owner(house, outside))

@@ -98,15 +98,21 @@ async def test_a_key_gets_a_new_secret_and_is_revoked(mira: Browser, outside: ht
     assert "No API key yet." in (await mira.get(HERE)).text
 
 
-async def test_an_ended_key_says_so_and_a_sign_in_of_long_ago_is_asked_for_again(
+async def test_an_ended_key_says_so_and_where_the_proof_is_long_ago_another_is_asked_for(
     mira: Browser, clock: ManualClock
 ) -> None:
     await mira.submit(HERE, name="Backup", **ROW | {"lifetime": "P30D"})
     clock.advance(minutes=11)
-    for path, fields in ((HERE, ROW | {"name": "x"}), (f"{HERE}/rotate", {"key_id": "x", "overlap": "PT0S"})):
+    (key,) = await keys(mira)
+    asked: list[tuple[str, dict[str, str]]] = [
+        (HERE, ROW | {"name": "x"}),
+        (f"{HERE}/rotate", {"key_id": key["id"], "overlap": "PT0S"}),
+        (f"{HERE}/revoke", {"key_id": key["id"]}),
+    ]
+    for path, fields in asked:
         answer = await mira.submit(path, at=HERE, **fields)
-        assert answer.status_code == 303
-        assert answer.headers["location"] == "/auth/sign-in?reason=once-more"
+        assert (answer.status_code, answer.headers["location"]) == (303, "/auth/step-up")
+    assert await keys(mira) == [key]
     clock.advance(days=30)
     await mira.sign_in()
 

@@ -85,7 +85,7 @@ def application(house: Ostiary) -> FastAPI:
     @app.get("/who")
     async def who(account: CurrentAccount) -> dict[str, object]:
         told = {name: getattr(account, name) for name in Identity.__struct_fields__}
-        return told | {"may": account.may("books:lend")}
+        return told | {"may": account.may("books:lend"), "reaches": account.reaches("aal1")}
 
     @app.post("/make")
     async def make(account: CurrentAccount) -> str:
@@ -144,11 +144,12 @@ async def test_an_application_sees_whose_key_it_is_and_what_it_was_made_for(
     person = (await client.get("/who", headers=mira)).json()
 
     assert told == person | {
-        "session_id": "", "permissions": ["books:lend"], "amr": [], "auth_time": 0, "key_id": name_of(text).id,
-        "scopes": ["books:lend", "books:read"],
+        "session_id": "", "permissions": ["books:lend"], "amr": [], "acr": "", "auth_time": 0,
+        "key_id": name_of(text).id, "scopes": ["books:lend", "books:read"], "reaches": False,
     }  # fmt: skip
     assert told["may"] is True
     assert person["permissions"] == ["books:burn", "books:lend"]
+    assert person["reaches"] is True
     assert (person["key_id"], person["scopes"]) == (None, None)
 
 

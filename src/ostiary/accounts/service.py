@@ -363,7 +363,8 @@ class Accounts:
                 queries.OPEN, id=account.id, username=account.username, username_key=username.key,
                 username_skeleton=username.skeleton, full_name=account.full_name, email=account.email,
                 email_key=email_key, email_proven_at=None, status=account.status, epoch=account.epoch,
-                created_at=account.created_at, lapses_at=lapses_at, kind=account.kind,
+                created_at=account.created_at, lapses_at=lapses_at, language=account.language,
+                kind=account.kind,
             )  # fmt: skip
         except Duplicate:
             raise UsernameTaken from None

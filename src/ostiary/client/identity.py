@@ -57,9 +57,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return permission in self.permissions
 
     def reaches(self, acr: Strength) -> bool:
-        """Return whether the sign-in was at least so strong.
+        """Return whether the sign-in was at least so strong; behind an API key there is none.
 
         Raises:
             ValueError: That is no strength.
         """
-        return reaches(self.acr, acr)
+        return reaches(self.acr, acr) and self.key_id is None

@@ -100,7 +100,8 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.api_keys,
-        house.magic_links, house.texts, house.totp, house.codes, house.mfa, house.by_link, house.second_step, house.step_up, house.letters,
+        house.magic_links, house.texts, house.totp, house.codes, house.mfa, house.by_link, house.second_step,
+        house.step_up, house.letters,
         Document(house, app),
         *filter(None, [mailbox, console]),
     )  # fmt: skip
