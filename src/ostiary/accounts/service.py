@@ -64,12 +64,11 @@ class Accounts:
         Raises:
             UsernameTaken: The name, or one that looks like it, belongs to somebody.
         """
+        now, language = unit.now, unit.caller.language
         account = Account(
-            new_id(unit.now), username.shown, full_name, address.shown, None, "provisional", 1, unit.now,
-            language=unit.caller.language,
-        )  # fmt: skip
-        lapses_at = unit.now + millis(self._settings.provisional_lifetime)
-        await self._open(unit, account, username, address.key, lapses_at)
+            new_id(now), username.shown, full_name, address.shown, None, "provisional", 1, now, language=language
+        )
+        await self._open(unit, account, username, address.key, now + millis(self._settings.provisional_lifetime))
         unit.note("account.opened", account.id)
         return account
 
@@ -363,8 +362,7 @@ class Accounts:
                 queries.OPEN, id=account.id, username=account.username, username_key=username.key,
                 username_skeleton=username.skeleton, full_name=account.full_name, email=account.email,
                 email_key=email_key, email_proven_at=None, status=account.status, epoch=account.epoch,
-                created_at=account.created_at, lapses_at=lapses_at, language=account.language,
-                kind=account.kind,
+                created_at=account.created_at, lapses_at=lapses_at, language=account.language, kind=account.kind,
             )  # fmt: skip
         except Duplicate:
             raise UsernameTaken from None
