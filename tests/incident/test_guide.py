@@ -188,7 +188,7 @@ def test_every_line_of_the_guide_does_what_the_guide_says(deployment: Deployment
     assert {
         "status", "block-account", "block-network", "end-sessions", "revoke-keys", "rotate", "notify", "forget-factors",
     } == steps  # fmt: skip
-    deployment.wait_for_letters("Alert at", *["keeper@example.org"] * 6)  # five steps, each once, and the keys
+    deployment.wait_for_letters("Alert at", *["keeper@example.org"] * 7)  # six steps, each once, and the keys
 
 
 def test_a_network_is_blocked_for_a_while_and_let_in_again(deployment: Deployment) -> None:
