@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ostiary.accounts import Account, check_address, check_username
+from ostiary.apikeys import NewKey
 from ostiary.core.caller import Caller
 from ostiary.core.secrets import new_id
 from ostiary.sessions import Grant, Session
@@ -85,6 +86,23 @@ async def sign_in(town: Town, count: int) -> list[Grant]:
                 started.append((account, await house.sessions.start(unit, account, methods=("pwd",), device_id=device)))
         grants += [house.sessions.grant(account, session) for account, session in started]
     return grants
+
+
+async def keys(town: Town, count: int) -> list[str]:
+    """Return so many API keys, each of a machine of its own and confined to this machine's network."""
+    house, texts = town.house, []
+    for number in range(count):
+        username = check_username(f"machine-{number}", house.settings.accounts.usernames)
+        async with house.database.unit(CALLER) as unit:
+            machine = await house.accounts.open_machine(unit, username)
+        wanted = NewKey.of("bench", ["bench:load"], ["127.0.0.0/8", "::1"])
+        texts.append((await house.api_keys.issue(CALLER, machine.id, wanted)).text)
+    return texts
+
+
+def key_header(text: str) -> str:
+    """Return what a program sends that holds an API key."""
+    return f"Authorization: Bearer {text}"
 
 
 def bearer_header(grant: Grant) -> str:

@@ -19,11 +19,11 @@ from bench.report import Figure, Row, Show
 CONNECTIONS = 32
 REFRESHERS = 32
 SESSIONS_A_WINDOW = 8 * REFRESHERS
-KINDS = ("floor", "yardstick", "bearer", "cookie", "refresh", "jwks")
+KINDS = ("floor", "yardstick", "bearer", "cookie", "apikey", "refresh", "jwks")
 AT_THE_FLOOR = ("floor", "yardstick")
 PATHS = {
     "floor": "/", "yardstick": "/yardstick", "jwks": "/.well-known/jwks.json", "bearer": f"{API}/me",
-    "cookie": f"{API}/me",
+    "cookie": f"{API}/me", "apikey": f"{API}/me",
 }  # fmt: skip
 
 
@@ -75,7 +75,8 @@ def measure(folder: Path, plan: Plan, show: Show) -> None:
         f"floor: {floor_rate:,.0f}/s, {floor_us:.1f} us CPU; medians of {plan.rounds} rounds of {plan.window} s",
         "server on one core, wrk on the others",
     )
-    for kind, name in (("bearer", "bearer token"), ("cookie", "cookie (all five that a browser sends)")):
+    shown = {"bearer": "bearer token", "cookie": "cookie (all five that a browser sends)", "apikey": "API key"}
+    for kind, name in shown.items():
         figures = (
             Figure("requests/s over floor", median(found.rate_ratios(kind)), 0.60, 0.75, more=True),
             Figure("CPU over floor", median(found.cpu_ratios(kind)), 1.8),
@@ -133,6 +134,7 @@ async def _prepare(folder: Path, port: int, rounds: int) -> dict[str, Path]:
             "yardstick": [people.cookie_header(town, grant) for grant in grants],
             "bearer": [people.bearer_header(grant) for grant in grants],
             "cookie": [people.cookie_header(town, grant) for grant in grants],
+            "apikey": [people.key_header(text) for text in await people.keys(town, 64)],
         }
         for number in range(rounds + 1):  # each window has sessions of its own: a token counts once
             lines[f"refresh{number}"] = [grant.refresh_token for grant in await people.sign_in(town, SESSIONS_A_WINDOW)]

@@ -21,12 +21,17 @@ JOURNAL_ENTRIES = {
     "account.status_changed": "An account was deactivated or activated.",
     "account.unlock_refused": "A link that opens a locked account was unknown, used, too old, or of before a reset.",
     "account.unlocked": "The keeper, or the owner by mail, opened a locked name to strangers again.",
+    "account.machine_opened": "The keeper opened an account for a machine, which has neither password nor address.",
     "address.claim_dropped": "An open claim fell, because it may have been made by somebody else than the owner.",
     "address.claimed": "An account says that an address is its own.",
     "address.proof_refused": "A confirmation link was unknown, used, too old, or its claim was gone.",
     "address.proven": "The link in the letter was used: the address is the account's own.",
     "alert.raised": "The keepers were alerted; `details` is what left the house, `facts` what did not.",
     "alert.test_sent": "The keeper tried the ways on which alerts go.",
+    "apikey.issued": "An API key was made for the account; `scopes` and `expires_at` say what bounds it.",
+    "apikey.refused": "An API key opened nothing: unknown, secret, revoked, rotated, expired, address or account.",
+    "apikey.revoked": "An API key was revoked; `reason` says by whom.",
+    "apikey.rotated": "An API key got a new secret; the old one is good until `overlap_ends_at`.",
     "attempt.refused": "A limit or the lockout refused before anything was checked; `reason` is the problem's slug.",
     "factors.forgotten": "The keeper removed every second factor of an account, and all that was granted ended.",
     "browser.all_forgotten": "The owner had every browser asked for the second factor again; `number` were remembered.",
@@ -139,6 +144,10 @@ LIMITS = {
     "second_factor.day": (
         "the same", "or for a known browser with its account", "429", "second_factor_failures_per_day",
     ),
+    "apikey.address": (
+        "wrong API keys, each once", "by each process", "429, before the database is asked",
+        "api_key_failures_per_minute",
+    ),
     "recheck.account": ("wrong passwords inside a session", "", "429", "rechecks"),
     "enrolment.account": ("wrong codes while a second factor is set up", "", "429", "enrolment_codes"),
     "export.account": ("exports of everything about an account", "", "429", "exports_per_day"),
@@ -186,7 +195,8 @@ that, people read `title`. `request_id` names the request in logs and journal; `
 
 JOURNAL_INTRO = """
 Each is written in the transaction of what it tells; a refusal's entry is written though its deed is undone. Every entry
-also has `at`, `request_id`, and `account_id` and `session_id` where they are known. The caller's address and agent, and
+also has `at`, `request_id`, and `account_id` and `session_id` where they are known,
+and `by_key` where an API key did it. The caller's address and agent, and
 the fields called private, are sealed under the account's own key (without an account, under the house's): they go when
 the account goes. Why and how: [storage](../explanation/storage.md).
 

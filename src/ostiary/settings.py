@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ostiary.accounts.settings import AccountSettings
 from ostiary.alerts.settings import AlertSettings
+from ostiary.apikeys.settings import ApiKeySettings
 from ostiary.audit.settings import JournalSettings
 from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
@@ -62,6 +63,7 @@ class Settings(BaseModel):
     storage: StorageSettings = Field(default_factory=StorageSettings, description="Database and change feed.")
     keys: KeySettings = Field(default_factory=KeySettings, description="Keys and the root secret.")
     sessions: SessionSettings = Field(default_factory=SessionSettings, description="Lifetimes of sessions and tokens.")
+    apikeys: ApiKeySettings = Field(default_factory=ApiKeySettings, description="Keys for programs and machines.")
     accounts: AccountSettings = Field(default_factory=AccountSettings, description="Names and addresses.")
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
     passkeys: PasskeySettings = Field(

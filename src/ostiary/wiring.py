@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ostiary.accounts import Accounts, OwnerLetters, RestingNames
 from ostiary.alerts import Alerts, Sinks
+from ostiary.apikeys import ApiKeyGuard, ApiKeys, Digests
 from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
 from ostiary.codes import RecoveryCodes
@@ -41,10 +42,11 @@ from ostiary.passkeys import Passkeys, site_of
 from ostiary.passwords import Breaches, PasswordPolicy, Passwords
 from ostiary.places import Places
 from ostiary.privacy import PersonalData, Privacy
-from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
+from ostiary.protection import Attacks, Blocks, Presence, Protection
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.risk import Risk
+from ostiary.schedule import schedule
 from ostiary.sessions import Bindings, CookieHandover, DeviceBinding, Minter, Revocations, SessionGuard, Sessions
 from ostiary.settings import Settings, load
 from ostiary.texts import ConsoleCarrier, Texts, carrier_for
@@ -95,7 +97,7 @@ class Ostiary:
         self._take_proofs(settings, console)
         self._man_the_desks(settings)
         self._hang_the_doors(settings)
-        self._schedule()
+        schedule(self)
         self.after_loading: Callable[[], None] = lambda: None
         self._doors: tuple[App, Breadth] | None = None
         self._is_open = False
@@ -166,6 +168,13 @@ class Ostiary:
         limits = self.protection.limits
         self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
         self.presence = Presence(self.database, self.traffic.share_among)
+        digests = Digests(self.macs, self.hasher, settings.apikeys)
+        self.api_keys = ApiKeys(self.database, self.accounts, digests, settings.apikeys)
+        self.api_key_guard = ApiKeyGuard(
+            self.database, self.accounts, self.signals, digests, limits.api_keys, settings.apikeys,
+            remember=self._remember,
+        )  # fmt: skip
+        self.keys.on_change(self.api_key_guard.forget_refusals)
         self.owner_letters = OwnerLetters(
             self.database, self.letters, self.post, self.outbox, self.places, self.onetime,
             self.protection.admit_letter,
@@ -204,7 +213,7 @@ class Ostiary:
         self.browsers = RememberedBrowsers(self.database, settings.login)
         self.mfa = Mfa(
             self.database, self.accounts, self.sessions, self.passwords, self.totp, self.codes, self.passkeys,
-            self.texts, self.factors, self.browsers,
+            self.texts, self.api_keys, self.factors, self.browsers,
         )  # fmt: skip
 
     def _man_the_desks(self, settings: Settings) -> None:
@@ -238,15 +247,15 @@ class Ostiary:
         )  # fmt: skip
         self.recovery.serve()
         self.incident = Incident(
-            self.database, self.accounts, self.sessions, self.mfa, self.keys, self.alerts, self.letters,
-            self.post, self.outbox,
+            self.database, self.accounts, self.sessions, self.api_keys, self.mfa, self.keys, self.alerts,
+            self.letters, self.post, self.outbox,
         )  # fmt: skip
 
         self.personal_data = PersonalData(
             self.database,
             (
-                self.accounts, self.passwords, self.passkeys, self.totp, self.codes, self.magic_links, self.texts,
-                self.protection, self.risk, self.alerts, self.incident, self.onetime, self.browsers,
+                self.accounts, self.passwords, self.passkeys, self.api_keys, self.totp, self.codes, self.magic_links,
+                self.texts, self.protection, self.risk, self.alerts, self.incident, self.onetime, self.browsers,
             ),
             self.sessions, self.outbox, self.audit, self.places,
         )  # fmt: skip
@@ -270,7 +279,7 @@ class Ostiary:
         )  # fmt: skip
         self.guard = SessionGuard(
             self.tokens, self.keys, self.signals, self.revocations, self.accounts, self.sessions, self.binding,
-            self.macs, self.cookies, self.clock, settings.sessions,
+            self.macs, self.cookies, self.clock, self.api_key_guard, settings.sessions,
         )  # fmt: skip
         self.handover = CookieHandover(
             self.cookies, self.csrf, self.binding, self.macs, settings.sessions, settings.web.cookies
@@ -337,6 +346,7 @@ class Ostiary:
         await self.outbox.stop()
         with contextlib.suppress(Unavailable):  # whoever cannot say goodbye is missed after a while
             await self.presence.leave()
+            await self.api_key_guard.settle()
         await self.csp_reports.close()
         await self.signals.stop()
         await self.hasher.close()
@@ -376,24 +386,3 @@ class Ostiary:
             await asyncio.wait_for(self.signals.refresh(), 2)
             return self._is_open
         return False
-
-    def _schedule(self) -> None:
-        every = self.outbox.every
-        every(timedelta(minutes=5), "keys", lambda: self.keys.tend(HOUSE))
-        every(timedelta(minutes=5), "checkpoints", lambda: self.checkpoints.tend(HOUSE))
-        every(timedelta(hours=6), "retention", lambda: self.retention.tend(HOUSE))
-        every(timedelta(minutes=10), "lapse", lambda: self.accounts.lapse(HOUSE))
-        every(timedelta(minutes=10), "erasures", lambda: self.privacy.tend(HOUSE))
-        every(timedelta(minutes=10), "signals", self.signals.prune)
-        every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
-        every(timedelta(minutes=10), "passkey challenges", self.passkeys.prune)
-        every(timedelta(minutes=10), "authenticator enrolments", self.totp.prune)
-        every(timedelta(minutes=10), "sign-in links", self.magic_links.prune)
-        every(timedelta(minutes=10), "text codes", self.texts.prune)
-        every(timedelta(hours=6), "remembered browsers", self.browsers.prune)
-        every(timedelta(minutes=1), "places", self.places.renew)
-        every(timedelta(minutes=1), "counters", self.protection.prune)
-        every(BEAT, "presence", self.presence.beat)
-        every(timedelta(hours=6), "sessions", self.sessions.prune)
-        every(timedelta(minutes=5), "bad networks", self.risk.tend)
-        every(timedelta(hours=6), "alerts", self.alerts.prune)

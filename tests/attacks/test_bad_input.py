@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ LARGEST = 64 * 1024
 
 
 WRONG: dict[str, list[Any]] = {
-    "string": ["x"], "boolean": [True], "number": [1, -1.5], "array": [[], ["x"], [["x"]]],
+    "string": ["x"], "boolean": [True], "integer": [1], "number": [-1.5], "array": [[], ["x"], [["x"]]],
     "object": [{}, {"$ne": ""}], "null": [None],
 }  # fmt: skip
 """Values by their type: each is wrong for a field of another."""
@@ -113,6 +114,8 @@ def wrongly_typed(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
         kinds = [place.schema, *place.schema.get("anyOf", ())]
         types = {kind.get("type") for kind in kinds}
         values = [value for kind, wrong in WRONG.items() if kind not in types for value in wrong]
+        if "array" in types:
+            values.append([["x"]])  # of texts
         if "string" in types:
             longest = max(kind.get("maxLength", 0) for kind in kinds)
             values.append("x" * (longest + 1))
@@ -177,7 +180,8 @@ async def test_a_wrong_field_is_refused_by_its_name_and_changes_nothing(house: O
         return {error["field"]: error["message"] for error in answer.json["errors"]}
 
     for name, body in wrongly_typed(operation):
-        assert list(await refused(body)) == [name], f"{operation}: {body}"
+        at_fault = {re.sub(r"\.\d+", "", field) for field in await refused(body)}  # of a list: which item
+        assert at_fault == {name}, f"{operation}: {body}"
     for place in places_in(body_of(operation)):
         if place.must:
             assert str(place) in await refused(replaced(sample(operation), place.names))

@@ -72,6 +72,18 @@ class Deployment:
             assert self.me(self.grants[name]) == 401
             assert self.client.post(f"{API}/refresh", json=body).status_code == 401
 
+    def make_key(self, name: str) -> None:
+        """Let somebody make an API key, and see that it opens."""
+        shown = {"authorization": f"Bearer {self.grants[name]['access_token']}"}
+        made = self.client.post(f"{API}/api-key", json={"name": "on the laptop"}, headers=shown)
+        self.grants["key"] = made.json()
+        assert self.by_key() == 200
+
+    def by_key(self) -> int:
+        """Return how who-am-I by that key is answered."""
+        shown = {"authorization": f"Bearer {self.grants['key']['api_key']}"}
+        return self.client.get(f"{API}/me", headers=shown).status_code
+
     def letters(self, subject: str) -> list[str]:
         """Return to whom the server has sent a letter with this in its subject."""
         mails = [
@@ -122,6 +134,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
             if name != "olga":
                 found.prove(name)
         found.sign_in("mira", "nora", "olga")
+        found.make_key("nora")
         yield found
 
 
@@ -136,6 +149,13 @@ def after(line: str, house: Deployment, output: str) -> None:
             house.refused_at_once(*(("nora", "olga") if "--all" in line else ("nora",)))
             house.sign_in("nora", "olga")
             assert house.me(house.grants["nora"]) == 200
+        case ["incident", "revoke-keys"]:
+            assert "1 API keys are revoked." in output
+            until = time.monotonic() + AT_ONCE_SECONDS
+            while house.by_key() == 200:
+                assert time.monotonic() < until
+            assert house.by_key() == 401
+            assert house.me(house.grants["nora"]) == 200
         case ["incident", "rotate"]:
             house.refused_at_once("nora", "olga")
             house.sign_in("nora", "olga")
@@ -147,7 +167,7 @@ def after(line: str, house: Deployment, output: str) -> None:
         case ["journal", "verify"]:
             assert "The journal is whole" in output
         case ["journal", "list"] if "step_taken" in line:
-            assert output.count("incident.step_taken") == 6
+            assert output.count("incident.step_taken") == 7
             assert "a backup was copied" in output
         case ["incident", "forget-factors"]:
             assert "has no second factor" in output
@@ -166,9 +186,9 @@ def test_every_line_of_the_guide_does_what_the_guide_says(deployment: Deployment
 
     steps = {line.split()[2] for line in lines if line.startswith("ostiary incident ")}
     assert {
-        "status", "block-account", "block-network", "end-sessions", "rotate", "notify", "forget-factors",
+        "status", "block-account", "block-network", "end-sessions", "revoke-keys", "rotate", "notify", "forget-factors",
     } == steps  # fmt: skip
-    deployment.wait_for_letters("Alert at", *["keeper@example.org"] * 6)  # five steps, each once, and the keys
+    deployment.wait_for_letters("Alert at", *["keeper@example.org"] * 7)  # six steps, each once, and the keys
 
 
 def test_a_network_is_blocked_for_a_while_and_let_in_again(deployment: Deployment) -> None:

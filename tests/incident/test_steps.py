@@ -137,7 +137,7 @@ class TestReplacingKeys:
 
         made = await house.incident.rotate(KEEPER, CAUSE)
 
-        assert {key.purpose for key in made} == {"signing", "mac", "index", "data", "journal", "checkpoint"}
+        assert {key.purpose for key in made} == {"signing", "mac", "index", "data", "journal", "checkpoint", "apikey"}
         assert (tmp_path / "data" / "root.secret").read_text() != before
         assert (tmp_path / "data" / "root.secret").stat().st_mode & 0o777 == 0o600
         assert not (tmp_path / "data" / "root.secret.next").exists()

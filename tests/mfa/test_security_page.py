@@ -54,6 +54,7 @@ async def test_who_has_just_come_is_told_to_confirm_the_address(house: Ostiary, 
         "Authenticator app": ("None", "Set up"),
         "Recovery codes": ("Not needed", ""),
         "Sessions": ("2 devices", "Look"),
+        "API keys": ("None", "Make one"),
     }
     assert "protected by its password alone" in shown.text
 

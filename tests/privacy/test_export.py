@@ -51,6 +51,8 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     account_id = held["user"]["id"]
     secrets = [PASSWORD, held["access_token"], held["refresh_token"]]
     await client.patch(f"{API}/me", json={"full_name": "Mira Novak"}, headers=bearer(held))
+    made = await client.post(f"{API}/api-key", json={"name": "Backup"}, headers=bearer(held))
+    secrets.append(made.json()["api_key"].rpartition("_")[2])
     change = {"email": "second@example.net", "current_password": PASSWORD}
     await client.post(f"{API}/email/change", json=change, headers=bearer(held))
     secrets.append(token_in(await letter_to(house, "second@example.net")))

@@ -23,6 +23,8 @@ accounts = Table(
     Column("lapses_at", BigInteger),
     # The one that letters come in; null is: as the request asks.
     Column("language", Text),
+    # A person, or a machine: that has no password and no address, and is known by API keys alone.
+    Column("kind", Text, nullable=False, server_default="person"),
 )
 
 address_claims = Table(

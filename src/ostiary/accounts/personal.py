@@ -23,6 +23,7 @@ def personal(
             "email": account.email,
             "email_proven_at": iso_or_none(account.email_proven_at),
             "status": account.status,
+            "kind": account.kind,
             "epoch": account.epoch,
             "created_at": iso(account.created_at),
             "lapses_at": iso_or_none(lapses_at),

@@ -18,10 +18,11 @@ from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
 
 Status = Literal["provisional", "active", "deactivated"]
+Kind = Literal["person", "machine"]
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A person's account as the house remembers it.
+    """An account as the house remembers it.
 
     Attributes:
         email: The proven address; before one is proven, the claimed one.
@@ -29,6 +30,7 @@ class Account(msgspec.Struct, frozen=True):
         epoch: Raised to end everything that was granted before (D13).
         granted: Its permissions as the database puts them together: in any order, parted by spaces.
         language: In which letters come; None is: as the request asks.
+        kind: A person's, or a machine's, which nobody can sign in to.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Account(msgspec.Struct, frozen=True):
     created_at: Millis
     granted: str = ""
     language: str | None = None
+    kind: Kind = "person"
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -51,6 +54,11 @@ class Account(msgspec.Struct, frozen=True):
     def email_verified(self) -> bool:
         """Whether the address is proven."""
         return self.email_proven_at is not None
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether it has neither password nor address, and is known by API keys alone."""
+        return self.kind == "machine"
 
     @property
     def is_alive(self) -> bool:
@@ -130,7 +138,7 @@ _GRANTED = (
 
 _SHOWN = (
     accounts.c.id, accounts.c.username, accounts.c.full_name, accounts.c.email, accounts.c.email_proven_at,
-    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED, accounts.c.language,
+    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED, accounts.c.language, accounts.c.kind,
 )  # fmt: skip
 
 OPEN = Query(insert(accounts).values({column.name: bindparam(column.name) for column in accounts.columns}))
@@ -220,6 +228,14 @@ DELETE = Query(delete(accounts).where(accounts.c.id == bindparam("account_id")))
 IN_STATUS = Query(
     select(*_SHOWN)
     .where(accounts.c.status == bindparam("status"), accounts.c.id > bindparam("after"))
+    .order_by(accounts.c.id)
+    .limit(bindparam("most")),
+    Account,
+)
+
+MACHINES = Query(
+    select(*_SHOWN)
+    .where(accounts.c.kind == "machine", accounts.c.id > bindparam("after"))
     .order_by(accounts.c.id)
     .limit(bindparam("most")),
     Account,

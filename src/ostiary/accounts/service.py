@@ -64,25 +64,28 @@ class Accounts:
         Raises:
             UsernameTaken: The name, or one that looks like it, belongs to somebody.
         """
+        now, language = unit.now, unit.caller.language
         account = Account(
-            new_id(unit.now), username.shown, full_name, address.shown, None, "provisional", 1, unit.now,
-            language=unit.caller.language,
-        )  # fmt: skip
-        try:
-            await unit.run(
-                queries.OPEN, id=account.id, username=username.shown, username_key=username.key,
-                username_skeleton=username.skeleton, full_name=full_name, email=address.shown, email_key=address.key,
-                email_proven_at=None, status="provisional", epoch=1, created_at=unit.now,
-                lapses_at=unit.now + millis(self._settings.provisional_lifetime), language=account.language,
-            )  # fmt: skip
-        except Duplicate:
-            raise UsernameTaken from None
-        # After the insert: that one waits for an erasure which is just freeing the name, and then sees it rest.
-        if await self._names.holds(unit, username.key, username.skeleton):
-            raise UsernameTaken
-        await self._keys.create(unit, account.id)
+            new_id(now), username.shown, full_name, address.shown, None, "provisional", 1, now, language=language
+        )
+        await self._open(unit, account, username, address.key, now + millis(self._settings.provisional_lifetime))
         unit.note("account.opened", account.id)
         return account
+
+    async def open_machine(self, unit: Unit, username: Username) -> Account:
+        """Open the account of a machine: no password, no address, no sign-in; known by API keys alone.
+
+        Raises:
+            UsernameTaken: The name, or one that looks like it, belongs to somebody.
+        """
+        account = Account(new_id(unit.now), username.shown, "", "", None, "active", 1, unit.now, kind="machine")
+        await self._open(unit, account, username, "", None)
+        unit.note("account.machine_opened", account.id)
+        return account
+
+    async def machines(self, after: str = "", most: int = 100) -> list[Account]:
+        """Return the accounts of machines, after one id."""
+        return await self._database.all(queries.MACHINES, after=after, most=min(most, MOST_LISTED))
 
     async def find_by_login(self, unit: Unit, login: str) -> str | None:
         """Return the id of the account that a name or a proven address names, or None."""
@@ -197,7 +200,7 @@ class Accounts:
         if claim is None:
             return None
         before = await self.get(unit, claim.account_id)
-        if not before.is_alive:
+        if not before.is_alive or before.is_machine:  # an address would be a way to sign in
             return None
         try:
             await unit.run(
@@ -350,6 +353,23 @@ class Accounts:
             await unit.all(queries.CLAIMS_OF, account_id=account_id),
             await self.erasure_of(unit, account_id),
         )
+
+    async def _open(
+        self, unit: Unit, account: Account, username: Username, email_key: str, lapses_at: Millis | None
+    ) -> None:
+        try:
+            await unit.run(
+                queries.OPEN, id=account.id, username=account.username, username_key=username.key,
+                username_skeleton=username.skeleton, full_name=account.full_name, email=account.email,
+                email_key=email_key, email_proven_at=None, status=account.status, epoch=account.epoch,
+                created_at=account.created_at, lapses_at=lapses_at, language=account.language, kind=account.kind,
+            )  # fmt: skip
+        except Duplicate:
+            raise UsernameTaken from None
+        # After the insert: that one waits for an erasure which is just freeing the name, and then sees it rest.
+        if await self._names.holds(unit, username.key, username.skeleton):
+            raise UsernameTaken
+        await self._keys.create(unit, account.id)
 
     @staticmethod
     async def _alone(unit: Unit, account_id: str) -> None:

@@ -12,6 +12,7 @@ from ostiary.core.errors import Misconfigured, Problem
 # Where each lies, and what it does: `--help` imports none of them.
 COMMANDS = {
     "alert": ("ostiary.cli.alerts", "alert", "List alerts, and test who hears of them."),
+    "apikey": ("ostiary.cli.apikeys", "apikey", "List and revoke API keys, and find leaked ones in a text."),
     "breach": ("ostiary.cli.breach", "breach", "Build and ask the filter of breached passwords."),
     "csp": ("ostiary.cli.csp", "csp", "Read and forget reports of violated content policies."),
     "dev": ("ostiary.cli.serve", "dev", "Run a server for development: letters in the terminal and on a page."),
@@ -20,6 +21,7 @@ COMMANDS = {
     "incident": ("ostiary.cli.incident", "incident", "Block, end, replace, tell: for when somebody is in."),
     "journal": ("ostiary.cli.journal", "journal", "Read, export, sign, verify and prune the journal."),
     "key": ("ostiary.cli.keys", "key", "List, rotate and kill keys."),
+    "machine": ("ostiary.cli.machines", "machine", "Open accounts for machines, and make API keys for them."),
     "mail": ("ostiary.cli.mail", "mail", "Look at letters, and at templates of your own."),
     "migrate": ("ostiary.cli.migrate", "migrate", "Bring the database up to date."),
     "risk": ("ostiary.cli.risk", "risk", "Explain verdicts on sign-ins, and try out another policy."),

@@ -107,6 +107,24 @@ def end_sessions(data: Path, reason: str, logins: tuple[str, ...], *, everybody:
     run_with_house(data, errand)
 
 
+@incident.command("revoke-keys")
+@data_option
+@reason_option
+@click.option("--all", "everybody", is_flag=True, help="Everybody's, machines' too; nobody gets a letter by it.")
+@click.option("--account", "logins", multiple=True, help="Those of this name, address or id; may be repeated.")
+def revoke_keys(data: Path, reason: str, logins: tuple[str, ...], *, everybody: bool) -> None:
+    """Revoke API keys, of some accounts or of everybody; every process refuses them at once."""
+    if everybody == bool(logins):
+        raise click.UsageError("Give --all, or --account once or more.")
+
+    async def errand(house: Ostiary) -> None:
+        ids = None if everybody else [(await account_named(house, login)).id for login in logins]
+        revoked = await house.incident.revoke_keys(keeper(), ids, _cause(reason))
+        click.echo(f"{revoked} API keys are revoked.")
+
+    run_with_house(data, errand)
+
+
 @incident.command()
 @data_option
 @reason_option

@@ -23,7 +23,8 @@ def user() -> None:
 
 def _line(account: Account) -> str:
     proven = "" if account.email_verified else " (not confirmed)"
-    return f"{account.id}  {account.username:24} {account.email}{proven}  {account.status}  {iso(account.created_at)}"
+    address = "(machine)" if account.is_machine else f"{account.email}{proven}"
+    return f"{account.id}  {account.username:24} {address}  {account.status}  {iso(account.created_at)}"
 
 
 @user.command("list")
@@ -50,6 +51,7 @@ def show(data: Path, login: str) -> None:
         account = await account_named(house, login)
         click.echo(_line(account))
         click.echo(f"{len(await house.sessions.listed(account.id))} living sessions")
+        click.echo(f"{len(await house.api_keys.listed(account.id))} API keys")
         click.echo(f"may: {', '.join(account.permissions) or 'nothing beyond its own affairs'}")
 
     run_with_house(data, errand)

@@ -21,11 +21,13 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         email: The address, or empty.
         email_verified: Whether the address is proven. Never trust one that is not (D4).
         full_name: What they like to be called, or empty; clean text, to be escaped like any other.
-        session_id: The session that the credential hangs on.
-        permissions: What the account may do.
+        session_id: The session that the credential hangs on; empty for an API key.
+        permissions: What the account may do; by an API key, what that was made for as well.
         amr: How the person signed in (RFC 8176).
         acr: How strong that was: `aal1`, `aal2` or `phr`.
         auth_time: When they last proved who they are, in seconds since 1970; 0 is never.
+        key_id: The API key that was shown, or None.
+        scopes: What that was made for; None where it is no API key, and so not bounded.
     """
 
     id: str
@@ -38,6 +40,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     amr: tuple[str, ...] = ()
     acr: str = ""
     auth_time: int = 0
+    key_id: str | None = None
+    scopes: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, claims: AccessClaims) -> Self:
@@ -53,9 +57,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return permission in self.permissions
 
     def reaches(self, acr: Strength) -> bool:
-        """Return whether the sign-in was at least so strong.
+        """Return whether the sign-in was at least so strong; behind an API key there is none.
 
         Raises:
             ValueError: That is no strength.
         """
-        return reaches(self.acr, acr)
+        return reaches(self.acr, acr) and self.key_id is None

@@ -21,6 +21,7 @@ class Caller:
         device_id: From a verified device cookie, or None.
         language: The one that the request asks for, of those that letters are written in, or None.
         replaces: A session that the cookies of somebody signing in genuinely name, whoever's: a new one ends it.
+        key_id: The API key that was the credential, or None.
     """
 
     request_id: str = ""
@@ -31,6 +32,7 @@ class Caller:
     device_id: str | None = None
     language: str | None = None
     replaces: str | None = None
+    key_id: str | None = None
 
 
 HOUSE = Caller(request_id="house")

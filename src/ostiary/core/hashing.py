@@ -22,7 +22,7 @@ from argon2.low_level import Type
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ostiary.core.errors import Misconfigured, Unavailable
-from ostiary.core.hash_formats import MOST_MEMORY_KIB, MOST_WEIGHT, PasswordHash, argon2, find
+from ostiary.core.hash_formats import MOST_MEMORY_KIB, MOST_WEIGHT, PasswordHash, argon2, bcrypt, find
 from ostiary.core.hash_formats.argon2 import DEFAULT_MEMORY_KIB, DEFAULT_PASSES, Argon2Hash, weight_of
 from ostiary.core.hash_formats.pool import HashPool, PoolBounds
 from ostiary.core.hash_formats.text import encode, is_stable, normalise, spellings
@@ -243,6 +243,28 @@ class Hasher:
         if reading.form is not None:
             weight = max(weight, reading.form.weight * len(tried) + (self._weight if reading.is_outdated else 0))
         return await self._compute(partial(_check, reading, tried, password, recipe), weight)
+
+    async def hash_bcrypt(self, secret: str, rounds: int) -> str:
+        """Return the bcrypt string of a secret of our own making, where rules demand that form.
+
+        Raises:
+            TooBusy: The pool is full; says when to come back.
+            Unavailable: The hasher is closed.
+        """
+        return await self._compute(partial(bcrypt.create, secret.encode("ascii"), rounds), bcrypt.weight_of(rounds))
+
+    async def matches(self, stored: str, secret: str) -> bool:
+        """Say whether a secret of our own making opens a stored hash; unlike `verify`, make up for no time.
+
+        Raises:
+            TooBusy: The pool is full; says when to come back.
+            Unavailable: There is no memory for it, or the hasher is closed.
+        """
+        reading = self._read(stored, self._recipe())
+        if reading.form is None:
+            return False
+        octets = encode(secret) if reading.pepper is None else _peppered(reading.pepper, encode(secret))
+        return await self._compute(partial(reading.form.matches, octets), reading.form.weight)
 
     def is_outdated(self, stored: str) -> bool:
         """Say whether a stored hash is of another form, cost or pepper than a new one would be."""

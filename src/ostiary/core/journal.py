@@ -130,9 +130,10 @@ class Journal:
             told += [(note, await self._sealed(unit, note)) for note in unit.notes[known:]]
         told[:0] = [(Note(BREAK, None, None, {"what": what}, {}), None) for what in broken]
         for note, private in told:
+            details = note.details if unit.caller.key_id is None else note.details | {"by_key": unit.caller.key_id}
             entry = Entry(
                 strand, position, unit.now, note.action, note.account_id, note.session_id or unit.caller.session_id,
-                unit.caller.request_id, msgspec.json.encode(note.details, order="sorted").decode(), private, b"",
+                unit.caller.request_id, msgspec.json.encode(details, order="sorted").decode(), private, b"",
             )  # fmt: skip
             chain = link(chain, entry)
             try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ostiary.core.clock import Clock
 
-Purpose = Literal["signing", "mac", "index", "data", "journal", "checkpoint", "pepper"]
+Purpose = Literal["signing", "mac", "index", "data", "journal", "checkpoint", "pepper", "apikey"]
 State = Literal["published", "active", "retiring", "destroyed"]
 
 PURPOSES: dict[Purpose, str] = {
@@ -25,6 +25,7 @@ PURPOSES: dict[Purpose, str] = {
     "journal": "the heads of the journal's strands",
     "checkpoint": "signed checkpoints and exports of the journal (asymmetric; `ostiary journal public-key`)",
     "pepper": "password hashes, where the keeper wants a pepper (SP 800-63B-4 section 3.1.1.2)",
+    "apikey": "digests of API keys, which may live for years",
 }
 
 

@@ -105,6 +105,18 @@ class Macs:
         living = self._ring.living("index", self._clock.now())
         return [self._digest(key, purpose, text) for key in reversed(living)]
 
+    def stamp(self, purpose: str, text: str, key_id: str | None = None) -> tuple[str, str] | None:
+        """Return the id of a key, and the digest that it gives: for secrets that are stored for years.
+
+        Args:
+            purpose: What the secret is for.
+            text: The secret.
+            key_id: Which key; without it the current one. None comes back where this house has no such key.
+        """
+        now = self._clock.now()
+        key = self._ring.current("apikey", now) if key_id is None else self._ring.find("apikey", key_id, now)
+        return None if key is None else (key.id, b64(self._digest(key, purpose, text)))
+
     def secret(self, purpose: str, subject: str) -> tuple[str, bytes]:
         """Return the id of the current key, and the 256-bit secret that it gives for one purpose and subject.
 

@@ -18,6 +18,7 @@ from ostiary.incident import queries
 if TYPE_CHECKING:
     from ostiary.accounts import Accounts
     from ostiary.alerts import Alert, Alerts
+    from ostiary.apikeys import ApiKeys
     from ostiary.core.caller import Caller
     from ostiary.core.clock import Millis
     from ostiary.core.db import Database, Unit
@@ -59,12 +60,13 @@ class Incident:
     """What a keeper does when somebody is in."""
 
     def __init__(
-        self, database: Database, accounts: Accounts, sessions: Sessions, mfa: Mfa, keys: Keys,
+        self, database: Database, accounts: Accounts, sessions: Sessions, api_keys: ApiKeys, mfa: Mfa, keys: Keys,
         alerts: Alerts, letters: Letters, post: Post, outbox: Outbox,
     ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
         self._sessions = sessions
+        self._api_keys = api_keys
         self._mfa = mfa
         self._keys = keys
         self._alerts = alerts
@@ -120,6 +122,17 @@ class Incident:
             ended = await self._mfa.forget(unit, account_id, "incident")
             await self._note(unit, cause, "forget-factors", accounts=1, sessions=ended)
         return ended
+
+    async def revoke_keys(self, caller: Caller, account_ids: Sequence[str] | None, cause: Cause) -> int:
+        """Revoke the API keys of some accounts, whose owners get a letter, or everybody's; return how many."""
+        async with self._database.unit(caller) as unit:
+            revoked = 0
+            for account_id in account_ids or ():
+                revoked += await self._api_keys.revoke_all(unit, account_id, "incident")
+            await self._note(unit, cause, "revoke-keys", accounts=None if account_ids is None else len(account_ids))
+        if account_ids is None:
+            revoked = await self._api_keys.revoke_everybodys(caller, "incident")
+        return revoked
 
     async def rotate(self, caller: Caller, cause: Cause, new_secret: Path | None = None) -> list[Key]:
         """Replace every key and the root secret, and end every session.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CannotMount", "CsrfToken", "CurrentAccount", "Identity", "OptionalAccount", "VerifiedAccount", "csrf_token",
-    "current_account", "fresh", "limit", "mount", "optional_account", "permission", "verified_account",
+    "current_account", "fresh", "limit", "mount", "optional_account", "permission", "scope", "verified_account",
 ]  # fmt: skip
 
 USUAL_COOKIE = "__Host-access_token"
@@ -55,7 +55,7 @@ class _Shown(SecurityBase):
         """Do nothing."""
 
 
-BEARER = _Shown("bearer", HTTPBearer(bearerFormat="JWT", description="An access token."))
+BEARER = _Shown("bearer", HTTPBearer(description="An access token (a JWT), or an API key."))
 COOKIE = _Shown(
     "cookie",
     APIKey(
@@ -148,6 +148,21 @@ def permission(name: str) -> Any:  # noqa: ANN401 - as above
         return account
 
     return Depends(permitted_account)
+
+
+def scope(name: str) -> Any:  # noqa: ANN401 - as above
+    """Return a dependency on a scope: an API key must have been made for it (403), people are not bounded by scopes.
+
+    Raises:
+        ValueError: No scope is written like this.
+    """
+    starlette.check_scope(name)  # said where it is written, and not at the first request
+
+    async def scoped_account(request: Request, account: CurrentAccount) -> Identity:
+        reception_of(request).require_scope(account, name)
+        return account
+
+    return Depends(scoped_account)
 
 
 def limit(at: str, *, per: Per = "account", name: str) -> Any:  # noqa: ANN401 - as above

@@ -88,6 +88,10 @@ class Reception(Protocol):
         """Raise if the account has not got the permission."""
         ...
 
+    def require_scope(self, identity: Identity, name: str) -> None:
+        """Raise if an API key was not made for that."""
+        ...
+
     async def spend(self, visit: Any, identity: Identity | None, rate: Rate) -> None:  # noqa: ANN401
         """Count a request on one of the application's own limits, or raise."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ostiary.client.identity import Identity
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CannotMount", "Identity", "csrf_token", "current_account", "fresh_account", "limited", "mount",
-    "optional_account", "permitted_account", "verified_account",
+    "optional_account", "permitted_account", "scoped_account", "verified_account",
 ]  # fmt: skip
 
+_SCOPE = re.compile(r"[a-z][a-z0-9-]*(:[a-z][a-z0-9-]*)*")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _TOKEN_HEADERS = ("x-csrf-token", "x-csrftoken")
@@ -48,7 +50,7 @@ def mount(app: Starlette, house: House, *, redirect_to_sign_in: bool = False) ->
 
 
 async def current_account(request: Request) -> Identity:
-    """Return who is calling, by bearer token or by cookie.
+    """Return who is calling, by bearer token, API key or cookie.
 
     A request that acts by cookie and could change something must repeat the
     CSRF token, in the header `X-CSRF-Token` or the form field `csrf_token`.
@@ -107,7 +109,7 @@ async def fresh_account(request: Request, *, minutes: float = 10, acr: Strength 
         acr: How strong it must have been: `aal2` is two factors, `phr` a passkey; None for any.
 
     Raises:
-        Problem: As `current_account`; 401 with the challenge of RFC 9470 if it is not.
+        Problem: As `current_account`; 401 with the challenge of RFC 9470 if it is not, 403 for an API key.
         ValueError: That is no strength.
     """
     identity = await current_account(request)
@@ -124,6 +126,30 @@ async def permitted_account(request: Request, permission: str) -> Identity:
     identity = await current_account(request)
     reception_of(request).require_permission(identity, permission)
     return identity
+
+
+async def scoped_account(request: Request, scope: str) -> Identity:
+    """Return who is calling, if by an API key then by one that was made for this; people are not bounded by scopes.
+
+    Raises:
+        Problem: As `current_account`; 403 for a key that was not.
+        ValueError: No scope is written like this.
+    """
+    check_scope(scope)
+    identity = await current_account(request)
+    reception_of(request).require_scope(identity, scope)
+    return identity
+
+
+def check_scope(name: str) -> str:
+    """Return the name of a scope as it is: it is written as permissions are.
+
+    Raises:
+        ValueError: No scope is written like this.
+    """
+    if not _SCOPE.fullmatch(name):
+        raise ValueError(f"{name!r} is no scope: write small letters, digits, - and :, such as books:lend")
+    return name
 
 
 async def limited(request: Request, at: str, *, per: Per = "account", name: str) -> Identity | None:

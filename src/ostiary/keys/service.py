@@ -35,6 +35,7 @@ KEPT_AFTER_RETIREMENT: dict[Purpose, timedelta | None] = {
     "journal": None,  # proves the past for as long as there is one
     "checkpoint": None,  # its public half verifies old checkpoints for ever
     "pepper": None,  # hashes made with it wait for their owners' next sign-in
+    "apikey": None,  # a program may show its key once a year
 }
 
 

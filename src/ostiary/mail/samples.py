@@ -18,6 +18,7 @@ FACTS: Final[dict[str, Any]] = {
     "agent": "Firefox on Linux",
     "address": "192.0.2.4",
     "name": "Blue key",
+    "key": "ost_034ShhzcBsH8x6tFsaH3pY",
     "factor": "totp",
     "replaces": False,
     "codes": 10,

@@ -9,6 +9,7 @@ from ostiary.accounts import DISOWN
 
 if TYPE_CHECKING:
     from ostiary.accounts import Accounts
+    from ostiary.apikeys import ApiKeys
     from ostiary.client import Strength
     from ostiary.codes import RecoveryCodes
     from ostiary.codes import Standing as Codes
@@ -53,6 +54,7 @@ class Standing:
         phone: The number that codes are texted to, or None.
         browsers: How many need not show a second factor.
         sessions: On how many devices somebody is signed in.
+        api_keys: How many programs hold a key.
     """
 
     strongest: Strength
@@ -63,6 +65,7 @@ class Standing:
     phone: Telephone | None
     browsers: int
     sessions: int
+    api_keys: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Mfa:
     codes: RecoveryCodes
     passkeys: Passkeys
     texts: Texts
+    api_keys: ApiKeys
     factors: Factors
     browsers: Browsers
 
@@ -89,6 +93,7 @@ class Mfa:
             totp=await self.totp.find(account_id), codes=await self.codes.standing(account_id),
             passkeys=len(await self.passkeys.listed(account_id)), phone=await self.texts.shown(account_id),
             browsers=await self.browsers.number(account_id), sessions=len(await self.sessions.listed(account_id)),
+            api_keys=len(await self.api_keys.listed(account_id)),
         )  # fmt: skip
 
     async def forget(self, unit: Unit, account_id: str, reason: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ostiary.alerts.models
+import ostiary.apikeys.models
 import ostiary.audit.models
 import ostiary.codes.models
 import ostiary.csp_reports.models

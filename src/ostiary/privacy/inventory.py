@@ -65,7 +65,7 @@ _DIGEST = Secret("a keyed digest: says nothing to its owner, and a guess could b
 INVENTORY: Final[dict[str, Columns]] = {
     "accounts": _sections(
         "account",
-        "id username full_name email email_proven_at status epoch created_at lapses_at language",
+        "id username full_name email email_proven_at status epoch created_at lapses_at language kind",
         username_key="username",
         username_skeleton="username",
         email_key="email",
@@ -182,6 +182,19 @@ INVENTORY: Final[dict[str, Columns]] = {
             "passkeys",
             "id sign_count aaguid attestation transports backup_eligible backed_up user_verified name created_at "
             "last_used_at",
+        ),
+    ),
+    "api_keys": _together(
+        {
+            "account_id": _OWNER,
+            "digest": Secret("the digest of the key's secret"),
+            "previous_digest": Secret("the digest of the secret before"),
+        },
+        _sections(
+            "api_keys",
+            "id name prefix scopes networks generation previous_ends_at created_at rotated_at expires_at revoked_at "
+            "last_used_at",
+            account_epoch="epoch",
         ),
     ),
     "passkey_users": {

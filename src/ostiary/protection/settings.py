@@ -109,6 +109,9 @@ class ProtectionSettings(BaseModel):
         5, ge=1, le=20, description="Wrong second factors for one account in ten minutes, or from one known browser."
     )
     second_factor_failures_per_day: int = Field(20, ge=1, le=100, description="The same in a day.")
+    api_key_failures_per_minute: int = Field(
+        20, ge=1, description="Wrong API keys, each counted once, from one address in a minute."
+    )
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
     enrolment_codes: int = Field(
         5, ge=1, le=100, description="Wrong codes in 15 minutes while a second factor is set up."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import FastAPI, Response
 
 import ostiary.accounts.api
+import ostiary.apikeys.api
+import ostiary.apikeys.pages
 import ostiary.codes.api
 import ostiary.codes.pages
 import ostiary.csp_reports.api
@@ -62,6 +64,7 @@ ROUTERS = (
     ostiary.magiclinks.api.router,
     ostiary.login.links.api.router,
     ostiary.texts.api.router,
+    ostiary.apikeys.api.router,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
@@ -77,6 +80,7 @@ ROUTERS = (
     ostiary.magiclinks.pages.router,
     ostiary.login.links.pages.router,
     ostiary.texts.pages.router,
+    ostiary.apikeys.pages.router,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
@@ -97,8 +101,9 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     app = app or routes(with_mailbox=mailbox is not None, with_texts=console is not None)
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
-        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.magic_links,
-        house.texts, house.totp, house.codes, house.mfa, house.by_link, house.second_step, house.step_up, house.letters,
+        house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.api_keys,
+        house.magic_links, house.texts, house.totp, house.codes, house.mfa, house.by_link, house.second_step,
+        house.step_up, house.letters,
         Document(house, app),
         *filter(None, [mailbox, console]),
     )  # fmt: skip

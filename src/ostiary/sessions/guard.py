@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import msgspec
 
@@ -10,6 +10,7 @@ from ostiary.client import TokenRefused
 from ostiary.core.secrets import Macs, new_id
 from ostiary.sessions.errors import NotSignedIn
 from ostiary.sessions.service import Grant
+from ostiary.web.standing import ApiKeyNotAccepted
 
 if TYPE_CHECKING:
     from ostiary.accounts import Account, Accounts
@@ -29,11 +30,57 @@ if TYPE_CHECKING:
 DEVICE = "device cookie"
 
 
+class Known(Protocol):
+    """Whom a verified credential names: a session's, or an API key."""
+
+    @property
+    def account(self) -> Account: ...  # noqa: D102 - as below
+    @property
+    def account_id(self) -> str: ...  # noqa: D102
+    @property
+    def session_id(self) -> str: ...  # noqa: D102
+    @property
+    def permissions(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def amr(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def acr(self) -> str: ...  # noqa: D102
+    @property
+    def auth_time(self) -> int: ...  # noqa: D102
+    @property
+    def key_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def scopes(self) -> tuple[str, ...] | None: ...  # noqa: D102
+    @property
+    def is_confined(self) -> bool: ...  # noqa: D102
+
+
+class KeyGuard(Protocol):
+    """Looks at API keys; their own room keeps the real one."""
+
+    @property
+    def beginnings(self) -> tuple[str, ...]:
+        """What a key begins with; no signed token does."""
+        ...
+
+    async def trusted(self, visit: Visit, text: str) -> Known:
+        """Return whom a key stands for.
+
+        Raises:
+            Problem: It opens nothing.
+        """
+        ...
+
+
 class Identity(msgspec.Struct, frozen=True):
-    """Whom a verified credential names."""
+    """Whom a verified access token names."""
 
     account: Account
     claims: AccessClaims
+
+    key_id: ClassVar[None] = None
+    scopes: ClassVar[None] = None
+    is_confined: ClassVar[bool] = False
 
     @property
     def account_id(self) -> str:
@@ -49,6 +96,11 @@ class Identity(msgspec.Struct, frozen=True):
     def permissions(self) -> tuple[str, ...]:
         """What the account may do as it is now, and not as old as the token."""
         return self.account.permissions
+
+    @property
+    def amr(self) -> tuple[str, ...]:
+        """How the person proved who they are (RFC 8176)."""
+        return self.claims.amr
 
     @property
     def auth_time(self) -> int:
@@ -70,10 +122,12 @@ class SessionGuard:
 
     def __init__(
         self, tokens: AccessTokens, keys: Keys, signals: Signals, revocations: Revocations, accounts: Accounts,
-        sessions: Sessions, binding: DeviceBinding, macs: Macs, cookies: Cookies, clock: Clock,
+        sessions: Sessions, binding: DeviceBinding, macs: Macs, cookies: Cookies, clock: Clock, api_keys: KeyGuard,
         settings: SessionSettings,
     ) -> None:  # fmt: skip
         self._binding = binding
+        self._api_keys = api_keys
+        self._key_beginnings = api_keys.beginnings
         self._tokens = tokens
         self._keys = keys
         self._signals = signals
@@ -115,45 +169,66 @@ class SessionGuard:
             raise NotSignedIn
         return Identity(account, claims)
 
-    async def identify(self, visit: Visit) -> Identity | None:
+    async def identify(self, visit: Visit, *, keys: bool = False) -> Known | None:
         """Return whom the request's credential names, or None if it shows none.
+
+        Args:
+            visit: The request.
+            keys: Whether API keys are accepted here. Where nobody has said so, they are not.
 
         Raises:
             NotSignedIn: It shows one that proves nothing.
+            ApiKeyNotAccepted: It shows a genuine API key.
+            Problem: It shows an API key that opens nothing.
         """
         if visit.identity is None:
-            bearer = visit.bearer
-            token = bearer if bearer is not None else self._cookies.read(visit, "access")
-            if token is None:
+            found = await self._look_at(visit)
+            if found is None:
                 return None
-            found = await self.trusted(token)
-            if self._binding.misses(visit, found.claims):
-                raise NotSignedIn
             if visit.traffic is not None:
                 visit.traffic.admit_account(visit, found.account.id)
             visit.identity = found
-        identity: Identity = visit.identity
+        identity: Known = visit.identity
+        if identity.key_id is not None and not keys:
+            raise ApiKeyNotAccepted
         return identity
 
-    async def admit(self, visit: Visit) -> Identity:
-        """Return whom the request's credential names.
+    async def _look_at(self, visit: Visit) -> Known | None:
+        bearer = visit.bearer
+        if bearer is not None and bearer.startswith(self._key_beginnings):  # by its form: a token pays nothing for it
+            await self.ensure_fresh()
+            return await self._api_keys.trusted(visit, bearer)
+        token = bearer if bearer is not None else self._cookies.read(visit, "access")
+        if token is None:
+            return None
+        found = await self.trusted(token)
+        if self._binding.misses(visit, found.claims):
+            raise NotSignedIn
+        return found
+
+    async def admit(self, visit: Visit, *, keys: bool = False) -> Known:
+        """Return whom the request's credential names; `keys` as for `identify`.
 
         Raises:
             NotSignedIn: It shows none, or one that proves nothing.
+            ApiKeyNotAccepted: It shows a genuine API key.
+            Problem: It shows an API key that opens nothing.
         """
-        identity = await self.identify(visit)
+        identity = await self.identify(visit, keys=keys)
         if identity is None:
             raise NotSignedIn
         return identity
 
-    async def admit_page(self, visit: Visit) -> Identity:
+    async def admit_page(self, visit: Visit, *, keys: bool = False) -> Known:
         """As `admit`, for hosted pages: a lapsed access cookie is renewed from the page's own.
 
         Raises:
             NotSignedIn: Neither proves anything.
+            ApiKeyNotAccepted: It shows a genuine API key.
+            Problem: It shows an API key that opens nothing.
         """
         try:
-            return await self.admit(visit)
+            return await self.admit(visit, keys=keys)
         except NotSignedIn:
             page_token = self._cookies.read(visit, "session")
             if page_token is None:
@@ -170,8 +245,7 @@ class SessionGuard:
         ]
         if visit.traffic is not None:
             visit.traffic.admit_account(visit, grant.account.id)
-        visit.identity = Identity(grant.account, grant.access.claims)
-        identity: Identity = visit.identity
+        visit.identity = identity = Identity(grant.account, grant.access.claims)
         return identity
 
     def shows_credential(self, visit: Visit) -> bool:
@@ -183,8 +257,11 @@ class SessionGuard:
 
     async def session_to_end(self, visit: Visit) -> str | None:
         """Return the session that a sign-out is about: the bearer's, else the one the cookies name."""
-        if visit.bearer is None:
+        bearer = visit.bearer
+        if bearer is None:
             return self.named_session(visit)
+        if bearer.startswith(self._key_beginnings):  # hangs on no session
+            return None
         try:
             return (await self.admit(visit)).session_id
         except NotSignedIn:

@@ -22,7 +22,7 @@ from ostiary.web.headers import page_policy
 from ostiary.web.problems import MediaTypeUnsupported
 from ostiary.web.render import Renderer
 from ostiary.web.settings import WebSettings
-from ostiary.web.standing import NotPermitted, require_strong
+from ostiary.web.standing import ApiKeyNotAccepted, require_permission, require_strong
 from ostiary.web.strict_json import loads
 from ostiary.web.visit import Scope, Visit
 
@@ -175,15 +175,20 @@ def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
     """Return a dependency that yields a keeper of the house, to stand in an `Annotated[Caller, …]`.
 
     They need the permission, now, and a sign-in that is not long ago and as strong as the account's can be: a browser
-    left open, a copied token or a stolen password is not enough to keep a house with.
+    left open, a copied token or a stolen password is not enough to keep a house with. An API key must have been made
+    for that permission, and for some networks only.
     """
 
     async def find(request: Request) -> Caller:
-        caller = await signed_in_caller(request)
-        if permission not in _identity(request).permissions:
-            raise NotPermitted
-        await _require_strong(request, int(edge_in(request).settings.keeper_max_age.total_seconds()))
-        return caller
+        visit, edge = visit_in(request), edge_in(request)
+        identity = await edge.guard.admit(visit, keys=True)
+        require_permission(identity, permission)
+        if identity.key_id is not None:
+            if not identity.is_confined:
+                raise ApiKeyNotAccepted("A key for this has to have a list of networks.")
+            return visit.caller(identity.account_id, None, identity.key_id)
+        await _require_strong(request, int(edge.settings.keeper_max_age.total_seconds()))
+        return await _known_caller(request)
 
     return Depends(find)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ostiary.web.standing import Bearing
+
 if TYPE_CHECKING:
     from ostiary.client import Strength
     from ostiary.web.visit import Visit
 
 
-class SignedIn(Protocol):
+class SignedIn(Bearing, Protocol):
     """Whom a credential names, once it is verified."""
 
     @property
@@ -19,12 +21,17 @@ class SignedIn(Protocol):
 
     @property
     def session_id(self) -> str:
-        """The session that the credential hangs on."""
+        """The session that the credential hangs on; empty for an API key."""
         ...
 
     @property
-    def permissions(self) -> tuple[str, ...]:
-        """What the account may do, now."""
+    def key_id(self) -> str | None:
+        """The API key, where it is one."""
+        ...
+
+    @property
+    def is_confined(self) -> bool:
+        """Whether it is good from some networks only."""
         ...
 
     @property
@@ -49,19 +56,23 @@ class Guard(Protocol):
         """
         ...
 
-    async def identify(self, visit: Visit) -> SignedIn | None:
+    async def identify(self, visit: Visit, *, keys: bool = False) -> SignedIn | None:
         """Return whom the request's credential names, or None if it shows none.
 
+        Args:
+            visit: The request.
+            keys: Whether API keys are accepted here; everywhere else they are refused.
+
         Raises:
-            Problem: It shows one that proves nothing.
+            Problem: It shows one that proves nothing, or is not accepted.
         """
         ...
 
-    async def admit(self, visit: Visit) -> SignedIn:
-        """Return whom the request's credential names.
+    async def admit(self, visit: Visit, *, keys: bool = False) -> SignedIn:
+        """Return whom the request's credential names; `keys` as for `identify`.
 
         Raises:
-            Problem: It shows none, or one that proves nothing.
+            Problem: It shows none, one that proves nothing, or one that is not accepted.
         """
         ...
 

@@ -16,11 +16,11 @@ from ostiary.core.limits import Count, Limit, seconds_until, told
 from ostiary.web.address import counted
 from ostiary.web.csrf import ForeignOrigin
 from ostiary.web.problems import body_and_headers
-from ostiary.web.standing import NotPermitted, require_strong
+from ostiary.web.standing import ApiKeyNotAccepted, require_permission, require_scope, require_strong
 from ostiary.web.visit import Visit
 
 if TYPE_CHECKING:
-    from ostiary.client import AccessClaims, Strength
+    from ostiary.client import Strength
     from ostiary.core.clock import Clock
     from ostiary.web.address import ClientAddress
     from ostiary.web.cookies import Cookies
@@ -66,8 +66,6 @@ class KnownAccount(Protocol):
     def email(self) -> str: ...  # noqa: D102
     @property
     def email_verified(self) -> bool: ...  # noqa: D102
-    @property
-    def permissions(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 class Known(Protocol):
@@ -76,15 +74,29 @@ class Known(Protocol):
     @property
     def account(self) -> KnownAccount: ...  # noqa: D102 - as in sessions
     @property
-    def claims(self) -> AccessClaims: ...  # noqa: D102
+    def account_id(self) -> str: ...  # noqa: D102
+    @property
+    def session_id(self) -> str: ...  # noqa: D102
+    @property
+    def permissions(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def amr(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def acr(self) -> str: ...  # noqa: D102
+    @property
+    def auth_time(self) -> int: ...  # noqa: D102
+    @property
+    def key_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def scopes(self) -> tuple[str, ...] | None: ...  # noqa: D102
 
 
 class Guard(Protocol):
     """Looks at credentials; the sessions' room keeps the real one, and says what each verb does."""
 
-    async def identify(self, visit: Visit) -> Known | None: ...  # noqa: D102
-    async def admit(self, visit: Visit) -> Known: ...  # noqa: D102
-    async def admit_page(self, visit: Visit) -> Known: ...  # noqa: D102
+    async def identify(self, visit: Visit, *, keys: bool) -> Known | None: ...  # noqa: D102
+    async def admit(self, visit: Visit, *, keys: bool) -> Known: ...  # noqa: D102
+    async def admit_page(self, visit: Visit, *, keys: bool) -> Known: ...  # noqa: D102
     def named_session(self, visit: Visit) -> str | None: ...  # noqa: D102
 
 
@@ -140,7 +152,8 @@ class Reception:
         Raises:
             Problem: It shows none, or one that proves nothing.
         """
-        return _identity(await (self._guard.admit_page(visit) if as_page else self._guard.admit(visit)))
+        admit = self._guard.admit_page if as_page else self._guard.admit
+        return _identity(await admit(visit, keys=True))
 
     async def find(self, visit: Visit, *, as_page: bool) -> Identity | None:
         """As `admit`, but None for a visitor without a credential, or with cookies that prove nothing any more.
@@ -149,7 +162,7 @@ class Reception:
             Problem: A bearer token proves nothing: who shows one wants to hear of it.
         """
         try:
-            found = await (self._guard.admit_page(visit) if as_page else self._guard.identify(visit))
+            found = await (self._guard.admit_page if as_page else self._guard.identify)(visit, keys=True)
         except Problem as refusal:
             if refusal.status != HTTPStatus.UNAUTHORIZED or visit.bearer is not None:
                 raise
@@ -190,10 +203,15 @@ class Reception:
     def require_recent(self, identity: Identity, seconds: int, acr: Strength | None = None) -> None:
         """Refuse a sign-in that is longer ago than so many seconds, or not as strong as is asked (RFC 9470).
 
+        API keys are refused in any case: nobody has signed in.
+
         Raises:
+            ApiKeyNotAccepted: It is a key.
             SignInTooOld: It is longer ago.
             SignInTooWeak: It is less strong.
         """
+        if identity.key_id is not None:
+            raise ApiKeyNotAccepted
         require_strong(identity, seconds, acr or STRENGTHS[0], self._clock.now())
 
     def require_proven_address(self, identity: Identity) -> None:
@@ -210,9 +228,17 @@ class Reception:
 
         Raises:
             NotPermitted: It has not got it.
+            ScopeMissing: It is an API key that was not made for it.
         """
-        if not identity.may(name):
-            raise NotPermitted
+        require_permission(identity, name)
+
+    def require_scope(self, identity: Identity, name: str) -> None:
+        """Refuse an API key that was not made for something; a person is not bounded by scopes.
+
+        Raises:
+            ScopeMissing: It was not.
+        """
+        require_scope(identity, name)
 
     async def spend(self, visit: Visit, identity: Identity | None, rate: Rate) -> None:
         """Count a request on one of the application's own limits (R10).
@@ -253,10 +279,9 @@ class Reception:
 
 
 def _identity(known: Known) -> Identity:
-    # The account as it is now, and not as old as the token.
-    account, claims = known.account, known.claims
+    account = known.account  # as it is now, and not as old as the token
     return Identity(
-        id=claims.sub, username=account.username, email=account.email, email_verified=account.email_verified,
-        full_name=account.full_name, session_id=claims.sid, permissions=account.permissions, amr=claims.amr,
-        acr=claims.acr, auth_time=claims.auth_time,
+        id=known.account_id, username=account.username, email=account.email, email_verified=account.email_verified,
+        full_name=account.full_name, session_id=known.session_id, permissions=known.permissions, amr=known.amr,
+        acr=known.acr, auth_time=known.auth_time, key_id=known.key_id, scopes=known.scopes,
     )  # fmt: skip

@@ -52,6 +52,64 @@ class NotPermitted(Problem):
     status = 403
 
 
+class ApiKeyNotAccepted(Problem):
+    """A genuine API key, at a door that is for people, or for keys of another kind."""
+
+    slug = "api-key-not-accepted"
+    title = "This API key cannot be used here."
+    status = 403
+    headers = ((b"www-authenticate", b'Bearer realm="ostiary", error="insufficient_scope"'),)  # RFC 6750 section 3.1
+
+
+class ScopeMissing(Problem):
+    """A genuine API key that was not made for what is asked for."""
+
+    slug = "scope-missing"
+    title = "This API key was not made for that."
+    status = 403
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(extra={"scope": scope})
+        challenge = f'Bearer realm="ostiary", error="insufficient_scope", scope="{scope}"'
+        self.headers = ((b"www-authenticate", challenge.encode("ascii", "replace")),)
+
+
+class Bearing(Protocol):
+    """Whom a credential names, as far as rights go."""
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """What may be done by this credential, now."""
+        ...
+
+    @property
+    def scopes(self) -> tuple[str, ...] | None:
+        """What an API key was made for; None for a person, who is not bounded by scopes."""
+        ...
+
+
+def require_scope(bearing: Bearing, name: str) -> None:
+    """Refuse an API key that was not made for something.
+
+    Raises:
+        ScopeMissing: It was not.
+    """
+    if bearing.scopes is not None and name not in bearing.scopes:
+        raise ScopeMissing(name)
+
+
+def require_permission(bearing: Bearing, name: str) -> None:
+    """Refuse whoever may not do something: an API key by its scopes first, which tells nothing of its owner.
+
+    Raises:
+        ScopeMissing: The key was not made for it.
+        NotPermitted: The account has not got the permission.
+    """
+    require_scope(bearing, name)
+    if name not in bearing.permissions:
+        raise NotPermitted
+
+
 class Proven(Protocol):
     """When and how somebody has proven who they are."""
 

@@ -107,13 +107,13 @@ class Visit:
         raw = self.headers.get(name)
         return None if raw is None else raw.decode("latin-1")
 
-    def caller(self, account_id: str | None = None, session_id: str | None = None) -> Caller:
+    def caller(self, account_id: str | None = None, session_id: str | None = None, key_id: str | None = None) -> Caller:
         """Return who asks, for units and the journal."""
         agent = self.headers.get(b"user-agent", b"").replace(b"\0", b"")  # which PostgreSQL cannot store
         language = self.languages.asked_for(self.headers.get(b"accept-language")) if self.languages else None
         return Caller(
             self.request_id, self.address, agent[:LONGEST_AGENT].decode("latin-1") if agent else None, account_id,
-            session_id, self.device_id, language,
+            session_id, self.device_id, language, key_id=key_id,
         )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class Credentials(Protocol):
     """Looks at credentials; the sessions' room keeps the real one."""
 
     def shows_credential(self, visit: Visit) -> bool: ...  # noqa: D102
-    async def identify(self, visit: Visit) -> object | None: ...  # noqa: D102
+    async def identify(self, visit: Visit, *, keys: bool) -> object | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,6 @@ class Watch:
 
     async def _proves_itself(self, visit: Visit) -> bool:
         try:
-            return await self.credentials.identify(visit) is not None
+            return await self.credentials.identify(visit, keys=True) is not None
         except Problem:
             return False

@@ -158,18 +158,33 @@ ASKED: dict[str, Any] = {
 PHONE: dict[str, Any] = {"number": "+46 ••• 67", "added_at": THEN, "last_used_at": None}
 TEXTS = {"account": MIRA, "phone": None, "pending": None, "are_offered": True}
 WELL = Standing(
-    strongest="phr", has_password=True, totp=None, codes=Codes(10, 8, 0), passkeys=2, phone=None, browsers=1, sessions=1
-)
+    strongest="phr", has_password=True, totp=None, codes=Codes(10, 8, 0), passkeys=2, phone=None, browsers=1,
+    sessions=1, api_keys=2,
+)  # fmt: skip
 BARE = Standing(
     strongest="aal1", has_password=True, totp=None, codes=Codes(0, 0, None), passkeys=0, phone=None, browsers=0,
-    sessions=3,
+    sessions=3, api_keys=0,
 )  # fmt: skip
 TWO_PROOFS = Standing(
     strongest="aal2", has_password=True, totp=Authenticator("a", "b", b"", 0, 0, None), codes=Codes(10, 2, 0),
-    passkeys=0, phone=Telephone("+46 ••• 67", 0, None), browsers=2, sessions=1,
+    passkeys=0, phone=Telephone("+46 ••• 67", 0, None), browsers=2, sessions=1, api_keys=0,
 )  # fmt: skip
 STEP = {"ticket": "t0k", "login": "mira", "next": "/auth/account", "is_sent": False, "is_step_up": False, "days": 30}
 EVERY_METHOD = ("passkey", "totp", "sms", "recovery_code")
+API_KEY = {
+    "id": "034ShhzcBsH8x6tFsaH3pY", "name": "Backup of the library", "hint": "ost_034ShhzcBsH8x6tFsaH3pY",
+    "scopes": ["books:lend", "books:read"], "networks": ["203.0.113.0/24", "2001:db8:85a3::/48"], "is_over": False,
+    "created_at": THEN, "expires_at": THEN + timedelta(days=90), "last_used_at": THEN, "previous_ends_at": THEN,
+}  # fmt: skip
+OLD_KEY = API_KEY | {
+    "id": "0355bewtiayvgYF0IhNPyN", "name": "Old", "scopes": [], "networks": [], "is_over": True, "last_used_at": None,
+    "previous_ends_at": None,
+}  # fmt: skip
+API_KEYS: dict[str, Any] = {
+    "account": MIRA, "keys": [API_KEY, OLD_KEY], "issued": None, "may_last": True,
+    "lifetimes": ["P30D", "P90D", "P1Y", ""], "overlaps": ["PT0S", "PT1H", "P1D", "P7D"],
+}  # fmt: skip
+ISSUED = {"key": API_KEY, "text": "ost_034ShhzcBsH8x6tFsaH3pY_xtapMrRYKI3HPf3Ob972yp2XwuSRgkfvM5n6JELi76J4ebs1P"}
 
 
 def samples() -> list[Sample]:
@@ -314,6 +329,14 @@ def samples() -> list[Sample]:
             "security-no-password",
             "security.html",
             {"account": MIRA, "standing": replace(BARE, has_password=False), "low": 3},
+        ),
+        ("api-keys", "api_keys.html", API_KEYS),
+        ("api-keys-new", "api_keys.html", API_KEYS | {"issued": ISSUED}),
+        ("api-keys-none", "api_keys.html", API_KEYS | {"keys": []}),
+        (
+            "api-keys-refused",
+            "api_keys.html",
+            API_KEYS | {"form": Form({"name": "x", "lifetime": ""}, {"scopes": ["A scope looks like books:lend."]})},
         ),
         ("password", "password.html", {"account": MIRA}),
         (

@@ -49,7 +49,7 @@ class BcryptHash:
     @property
     def weight(self) -> float:
         """CPU time of one check, in default hashes."""
-        return _WEIGHT_OF_A_ROUND * (1 << self.rounds)
+        return weight_of(self.rounds)
 
     @property
     def memory_kib(self) -> int:
@@ -69,6 +69,22 @@ class BcryptHash:
         computed = bcrypt.hashpw(key[:LONGEST_PASSWORD], f"$2b${self.rounds:02}${self.salt}".encode("ascii"))
         same = hmac.compare_digest(computed[-31:], self.digest.encode("ascii"))
         return same and not refused
+
+
+def weight_of(rounds: int) -> float:
+    """Return the cost of so many rounds in default hashes."""
+    return _WEIGHT_OF_A_ROUND * (1 << rounds)
+
+
+def create(secret: bytes, rounds: int) -> str:
+    """Return a bcrypt string for a secret of at most 72 bytes; slow by design.
+
+    Raises:
+        ValueError: It is longer: what follows would not count.
+    """
+    if len(secret) > LONGEST_PASSWORD:
+        raise ValueError("bcrypt absorbs 72 bytes: hash the secret first")
+    return bcrypt.hashpw(secret, bcrypt.gensalt(rounds)).decode("ascii")
 
 
 def parse(stored: str) -> BcryptHash | None:
