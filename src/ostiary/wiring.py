@@ -42,7 +42,18 @@ from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.risk import Risk
-from ostiary.sessions import Bindings, CookieHandover, DeviceBinding, Minter, Revocations, SessionGuard, Sessions
+from ostiary.sessions import (
+    Bindings,
+    CookieHandover,
+    DeviceBinding,
+    Minter,
+    Revocations,
+    SessionGuard,
+    Sessions,
+    SocketDoor,
+    Sockets,
+    SocketTickets,
+)  # fmt: skip
 from ostiary.settings import Settings, load
 from ostiary.web.address import ClientAddress
 from ostiary.web.cookies import Cookies
@@ -227,6 +238,14 @@ class Ostiary:
         self.reception = Reception(
             self.guard, self.csrf, self.cookies, self.clock, settings.web, self.addresses, self.protection.admit
         )
+        self.socket_tickets = SocketTickets(self.database, self.onetime, self.sessions)
+        self.sockets = Sockets(
+            self.signals, self.revocations, self.sessions, self.accounts, self.keys, self.clock, settings.sessions
+        )
+        self.socket_door = SocketDoor(
+            self.guard, self.binding, self.csrf, self.cookies, self.addresses, self.socket_tickets, self.sockets,
+            settings.sessions,
+        )  # fmt: skip
 
     @classmethod
     def at(
@@ -279,6 +298,7 @@ class Ostiary:
         if not self._is_open:
             return
         self._is_open = False
+        await self.sockets.close()
         await self.outbox.stop()
         with contextlib.suppress(Unavailable):  # whoever cannot say goodbye is missed after a while
             await self.presence.leave()

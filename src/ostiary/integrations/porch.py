@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ostiary.integrations.sockets import SocketGuest
+
 if TYPE_CHECKING:
     from ostiary.client.identity import Identity
     from ostiary.integrations.house import App, House, Message, Receive, Scope, Send, Visit
@@ -126,18 +128,22 @@ class Porch:
         self._reception = mounted.house.reception
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; whatever is not HTTP passes untouched."""
+        """Serve one connection; the lifespan passes untouched."""
+        if scope["type"] == "websocket":
+            guest = SocketGuest(self._mounted, scope, receive, send)
+            await guest.serve(self.app, {**scope, GUEST: guest})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         if is_house_path(scope["path"]):
             await self._serve(scope, receive, send)
             return
-        guest = scope[GUEST] = Guest(self._mounted)
+        visitor = scope[GUEST] = Guest(self._mounted)
 
         async def dressed(message: Message) -> None:
-            if guest.visit is not None and message["type"] == "http.response.start":
-                message = guest.dress(message)
+            if visitor.visit is not None and message["type"] == "http.response.start":
+                message = visitor.dress(message)
             await send(message)
 
         await self.app(scope, receive, dressed)

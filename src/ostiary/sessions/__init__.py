@@ -6,6 +6,9 @@ from ostiary.sessions.guard import CookieHandover, Identity, SessionGuard
 from ostiary.sessions.queries import Session
 from ostiary.sessions.service import Grant, Sessions
 from ostiary.sessions.settings import SessionSettings
+from ostiary.sessions.socket_door import SocketDoor
+from ostiary.sessions.sockets import Sockets
+from ostiary.sessions.tickets import SocketTickets
 from ostiary.sessions.tokens import AccessGrant, Minter
 from ostiary.sessions.view import Bindings, Revocations
 
@@ -26,4 +29,7 @@ __all__ = [
     "SessionGuard",
     "SessionSettings",
     "Sessions",
+    "SocketDoor",
+    "SocketTickets",
+    "Sockets",
 ]

@@ -18,6 +18,7 @@ from ostiary.sessions.view import ON_THE_WAY
 
 if TYPE_CHECKING:
     from ostiary.alerts import Alerts
+    from ostiary.client import AccessClaims
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
     from ostiary.sessions.settings import SessionSettings
@@ -254,6 +255,18 @@ class Sessions:
     async def find(self, session_id: str) -> Session | None:
         """Return a session as stored, or None."""
         return await self._database.find(queries.BY_ID, session_id=session_id)
+
+    async def named(self, session_id: str) -> tuple[Account, AccessClaims]:
+        """Return whom a living session names, and what an access token of it would say now; none is made.
+
+        Raises:
+            RefreshRefused: It has ended, or its account has moved on.
+        """
+        session, now = await self.find(session_id), self._database.clock.now()
+        if session is None or not session.lives(now):
+            raise RefreshRefused
+        account = await self.owner(session)
+        return account, self._minter.claims(account, session, now)
 
     async def prune(self) -> int:
         """Delete rows of sessions whose longest life was over a month ago."""

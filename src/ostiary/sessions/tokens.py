@@ -43,9 +43,18 @@ class Minter:
 
     def mint(self, account: Account, session: Session, now: Millis) -> AccessGrant:
         """Return a new access token for a session, never outliving it, used or idle."""
+        claims = self.claims(account, session, now)
+        said = claims.to_claims()
+        if self._settings.legacy_claims:
+            said |= {"user_id": account.id, "token_type": "access"}
+        token = sign(said, self._keys.signer(), ACCESS_TYP)
+        return AccessGrant(token, claims.jti, max(0, claims.exp - claims.iat), claims)
+
+    def claims(self, account: Account, session: Session, now: Millis) -> AccessClaims:
+        """Return what an access token of a session says if it is made now."""
         issued = now // 1000
         expires = min(issued + self._lifetime, -(-session.idle_ends_at // 1000))
-        claims = AccessClaims(
+        return AccessClaims(
             iss=self._issuer, sub=account.id, aud=(self.audience,), exp=expires, iat=issued,
             jti=secrets.token_urlsafe(16), sid=session.id, client_id=self._settings.client_id, epoch=account.epoch,
             username=account.username, email=account.email, email_verified=account.email_verified,
@@ -53,7 +62,3 @@ class Minter:
             auth_time=session.authenticated_at // 1000,
             dbsc=session.bound_at is not None and self._settings.device_bound != "off",
         )  # fmt: skip
-        said = claims.to_claims()
-        if self._settings.legacy_claims:
-            said |= {"user_id": account.id, "token_type": "access"}
-        return AccessGrant(sign(said, self._keys.signer(), ACCESS_TYP), claims.jti, max(0, expires - issued), claims)

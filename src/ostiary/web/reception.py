@@ -139,7 +139,7 @@ class Reception:
         Raises:
             Problem: It shows none, or one that proves nothing.
         """
-        return _identity(await (self._guard.admit_page(visit) if as_page else self._guard.admit(visit)))
+        return identity_of(await (self._guard.admit_page(visit) if as_page else self._guard.admit(visit)))
 
     async def find(self, visit: Visit, *, as_page: bool) -> Identity | None:
         """As `admit`, but None for a visitor without a credential, or with cookies that prove nothing any more.
@@ -153,7 +153,7 @@ class Reception:
             if refusal.status != HTTPStatus.UNAUTHORIZED or visit.bearer is not None:
                 raise
             return None
-        return None if found is None else _identity(found)
+        return None if found is None else identity_of(found)
 
     def refuse_foreign_page(self, visit: Visit) -> None:
         """Refuse what another site's page has sent, before its body is read (R19).
@@ -250,7 +250,8 @@ class Reception:
             )  # fmt: skip
 
 
-def _identity(known: Known) -> Identity:
+def identity_of(known: Known) -> Identity:
+    """Return whom a verified credential names, as applications see them."""
     # The account as it is now, and not as old as the token.
     account, claims = known.account, known.claims
     return Identity(
