@@ -13,7 +13,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import WebSocketRoute
 
-from ostiary.integrations.porch import GUEST, Guest, Mounted, Porch, is_house_path
+from ostiary.integrations.mounted import Mounted
+from ostiary.integrations.porch import GUEST, Guest, Porch, is_house_path
 from ostiary.integrations.sockets import SocketGuest
 
 if TYPE_CHECKING:

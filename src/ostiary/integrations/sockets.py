@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ostiary.client.identity import Identity
     from ostiary.integrations.house import App, Hold, Message, Receive, Scope, Send, SocketDoor
-    from ostiary.integrations.porch import Mounted
+    from ostiary.integrations.mounted import Mounted
 
 log = logging.getLogger(__name__)
 
