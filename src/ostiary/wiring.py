@@ -29,6 +29,7 @@ from ostiary.core.outbound import Outbound
 from ostiary.core.secrets import Macs
 from ostiary.core.signals import Push, Signals
 from ostiary.csp_reports import CspReports
+from ostiary.forward import ReturnPlaces, refuse_unreachable
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
 from ostiary.login import Login
@@ -41,6 +42,7 @@ from ostiary.privacy import PersonalData, Privacy
 from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
+from ostiary.revocation import Feed, Readers
 from ostiary.risk import Risk
 from ostiary.sessions import (
     Bindings,
@@ -238,6 +240,10 @@ class Ostiary:
         self.reception = Reception(
             self.guard, self.csrf, self.cookies, self.clock, settings.web, self.addresses, self.protection.admit
         )
+        refuse_unreachable(settings.forward.origins, settings.web)
+        self.return_places = ReturnPlaces(settings.forward.origins, settings.web)
+        self.feed = Feed(self.signals, self.accounts, self.clock, self._remember)
+        self.readers = Readers(self.guard, settings.revocation)
         self.socket_tickets = SocketTickets(self.database, self.onetime, self.sessions)
         self.sockets = Sockets(
             self.signals, self.revocations, self.sessions, self.accounts, self.keys, self.clock, settings.sessions
@@ -298,6 +304,7 @@ class Ostiary:
         if not self._is_open:
             return
         self._is_open = False
+        self.feed.end()
         await self.sockets.close()
         await self.outbox.stop()
         with contextlib.suppress(Unavailable):  # whoever cannot say goodbye is missed after a while

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 
 import ostiary.accounts.api
 import ostiary.csp_reports.api
+import ostiary.forward.pages
 import ostiary.login.api
 import ostiary.login.pages
 import ostiary.passkeys.api
@@ -21,6 +22,7 @@ import ostiary.recovery.api
 import ostiary.recovery.pages
 import ostiary.registration.api
 import ostiary.registration.pages
+import ostiary.revocation.api
 import ostiary.sessions.api
 import ostiary.sessions.pages
 from ostiary.mail import Mailbox
@@ -46,6 +48,7 @@ ROUTERS = (
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
+    ostiary.revocation.api.router,
     ostiary.csp_reports.api.reporting,
     ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
@@ -55,6 +58,7 @@ ROUTERS = (
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
+    ostiary.forward.pages.router,
     assets,
 )
 OPENAPI_PATH = "/api/v1/openapi.json"
@@ -72,7 +76,7 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.letters,
-        house.socket_tickets,
+        house.socket_tickets, house.feed, house.readers, house.return_places,
         Document(house, app),
         *filter(None, [mailbox]),
     )  # fmt: skip
