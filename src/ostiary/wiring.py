@@ -42,19 +42,21 @@ from ostiary.privacy import PersonalData, Privacy
 from ostiary.protection import BEAT, Attacks, Blocks, Presence, Protection
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
-from ostiary.revocation import Feed, Readers
+from ostiary.revocation import Feed, Readers, StatusLists
 from ostiary.risk import Risk
 from ostiary.sessions import (
     Bindings,
     CookieHandover,
     DeviceBinding,
     Minter,
+    Moved,
     Revocations,
     SessionGuard,
     Sessions,
     SocketDoor,
     Sockets,
     SocketTickets,
+    Statuses,
 )  # fmt: skip
 from ostiary.settings import Settings, load
 from ostiary.web.address import ClientAddress
@@ -152,6 +154,8 @@ class Ostiary:
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
         self.keys.on_change(self.tokens.forget_all)
         self.revocations = Revocations(self.signals, self.clock, self._remember)
+        self.statuses = Statuses(self.signals, self.clock, self._remember)
+        self.moved = Moved(self.signals, self.clock, self._remember)
         self.bindings = Bindings(self.signals, self.clock, self._remember)
         self.sessions = Sessions(
             self.database, self.accounts, self.alerts, self.macs, self.minter, settings.sessions
@@ -243,6 +247,9 @@ class Ostiary:
         refuse_unreachable(settings.forward.origins, settings.web)
         self.return_places = ReturnPlaces(settings.forward.origins, settings.web)
         self.feed = Feed(self.signals, self.accounts, self.clock, self._remember)
+        self.status_lists = StatusLists(
+            self.signals, self.statuses, self.moved, self.sessions, self.accounts, self.keys, self.minter, self.clock
+        )
         self.readers = Readers(self.guard, settings.revocation)
         self.socket_tickets = SocketTickets(self.database, self.onetime, self.sessions)
         self.sockets = Sockets(

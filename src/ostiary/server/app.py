@@ -76,7 +76,7 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.letters,
-        house.socket_tickets, house.feed, house.readers, house.return_places,
+        house.socket_tickets, house.feed, house.readers, house.return_places, house.status_lists,
         Document(house, app),
         *filter(None, [mailbox]),
     )  # fmt: skip

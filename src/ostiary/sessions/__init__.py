@@ -9,10 +9,11 @@ from ostiary.sessions.settings import SessionSettings
 from ostiary.sessions.socket_door import SocketDoor
 from ostiary.sessions.sockets import Sockets
 from ostiary.sessions.tickets import SocketTickets
-from ostiary.sessions.tokens import AccessGrant, Minter
-from ostiary.sessions.view import Bindings, Revocations
+from ostiary.sessions.tokens import LIST_SIZE, AccessGrant, Minter
+from ostiary.sessions.view import Bindings, Moved, Revocations, Statuses
 
 __all__ = [
+    "LIST_SIZE",
     "AccessGrant",
     "Bindings",
     "CookieHandover",
@@ -20,6 +21,7 @@ __all__ = [
     "Grant",
     "Identity",
     "Minter",
+    "Moved",
     "NoSuchSession",
     "NotSignedIn",
     "RefreshRefused",
@@ -32,4 +34,5 @@ __all__ = [
     "SocketDoor",
     "SocketTickets",
     "Sockets",
+    "Statuses",
 ]

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from ostiary.sessions.settings import SessionSettings
 
 
+LISTS = "/api/v1/auth/status-lists"
+LIST_SIZE = 1 << 17
+"""Sessions of one status list: enough that asking for it tells nobody whose is meant; 16 KiB before compression."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessGrant:
     """A signed access token, its id, and how many seconds it lives."""
@@ -37,6 +42,11 @@ class Minter:
         self._lifetime = int(settings.access_lifetime.total_seconds())
 
     @property
+    def issuer(self) -> str:
+        """Who signs: the house's origin."""
+        return self._issuer
+
+    @property
     def audience(self) -> str:
         """Whom the tokens are for: the issuer itself, unless set."""
         return self._settings.audience or self._issuer
@@ -47,8 +57,18 @@ class Minter:
         said = claims.to_claims()
         if self._settings.legacy_claims:
             said |= {"user_id": account.id, "token_type": "access"}
+        if session.number is not None and self._settings.status_claim:
+            said["status"] = {"status_list": self.place_of(session.number)}
         token = sign(said, self._keys.signer(), ACCESS_TYP)
         return AccessGrant(token, claims.jti, max(0, claims.exp - claims.iat), claims)
+
+    def place_of(self, number: int) -> dict[str, object]:
+        """Return where the status of a session stands."""
+        return {"idx": number % LIST_SIZE, "uri": self.list_address(number // LIST_SIZE)}
+
+    def list_address(self, which: int) -> str:
+        """Return the address of a status list."""
+        return f"{self._issuer}{LISTS}/{which}"
 
     def claims(self, account: Account, session: Session, now: Millis) -> AccessClaims:
         """Return what an access token of a session says if it is made now."""

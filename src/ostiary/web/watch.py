@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ostiary.web.visit import Visit
 
 UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics", "/auth/forward", "/auth/forward/browser"})
-UNCOUNTED_BELOW = ("/.well-known/", "/auth/static/")
+UNCOUNTED_BELOW = ("/.well-known/", "/auth/static/", "/api/v1/auth/status-lists/")
 """What machines, caches and proxies ask for, and what a page brings along: answered from memory.
 
 A proxy asks for every picture of a page; whoever is refused for their number gets half a page.
