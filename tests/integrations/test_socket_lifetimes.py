@@ -126,6 +126,17 @@ async def test_an_account_has_so_many_sockets_and_a_closed_one_makes_room(build_
             assert await opened(port_of(client), bearer=mira["access_token"]) == "mira"
 
 
+async def test_a_house_that_closes_signs_nobody_out(build_house: BuildHouse) -> None:
+    house = build_house(protection=AMPLE)
+    async with served(house) as client:
+        mira = await register(client)
+        async with socket_to(port_of(client), bearer=mira["access_token"]) as socket:
+            await socket.recv()
+            await house.sockets.close()
+            assert await code_of(socket) == TRY_LATER
+        assert await opened(port_of(client), bearer=mira["access_token"]) == "mira"
+
+
 async def test_a_session_that_ends_while_its_credential_is_looked_at_opens_nothing(build_house: BuildHouse) -> None:
     house = build_house(protection=AMPLE)
     async with served(house) as client:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ostiary.core.errors import Problem
+from ostiary.core.errors import Problem, Unavailable
 from ostiary.sessions.errors import NotSignedIn, TooManySockets
 from ostiary.web.reception import identity_of
 
@@ -118,13 +118,13 @@ class Sockets:
         self._take_from(self._of_account, hold.known.account_id, hold)
 
     async def close(self) -> None:
-        """End the watch, as the house closes."""
+        """End the watch, as the house closes; whoever is still here may come back, and is not signed out."""
         for task in (self._watching, *self._rereading.values()):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         self._watching = None
-        self._end(self._all(), NotSignedIn())
+        self._end(self._all(), Unavailable())
 
     def _hang_on_session(self, hold: Hold) -> None:
         claims = hold.known.claims
