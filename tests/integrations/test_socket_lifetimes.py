@@ -126,6 +126,16 @@ async def test_an_account_has_so_many_sockets_and_a_closed_one_makes_room(build_
             assert await opened(port_of(client), bearer=mira["access_token"]) == "mira"
 
 
+async def test_no_socket_stays_open_when_the_file_cannot_be_read(build_house: BuildHouse) -> None:
+    house = build_house(protection=AMPLE)
+    async with served(house) as client:
+        mira = await register(client)
+        async with socket_to(port_of(client), bearer=mira["access_token"]) as socket:
+            await socket.recv()
+            house.database.driver.reader.close()  # type: ignore[attr-defined]  # SQLite's driver has one
+            assert await code_of(socket) == TRY_LATER
+
+
 async def test_a_house_that_closes_signs_nobody_out(build_house: BuildHouse) -> None:
     house = build_house(protection=AMPLE)
     async with served(house) as client:

@@ -174,8 +174,8 @@ class Sockets:
             await asyncio.wait({before})
         try:
             account = await self._accounts.remembered(account_id)
-        except Problem as refusal:  # nobody can say (D14)
-            self._end(self._of_account.get(account_id, ()), refusal)
+        except Exception as failure:  # noqa: BLE001 - nobody can say (D14)
+            self._end(self._of_account.get(account_id, ()), _refusal(failure))
             return
         for hold in [*self._of_account.get(account_id, ())]:
             if account is None or not account.is_alive or account.epoch != hold.known.claims.epoch:
@@ -209,9 +209,10 @@ class Sockets:
                 now = self._clock.now()
                 if now >= self._look_at:
                     await self._look_at_sessions(now)
-            except Problem as refusal:
-                log.warning("%d sockets are closed: nobody can say whether their sessions stand", len(self))
-                self._end(self._all(), refusal)
+            except Exception as failure:  # noqa: BLE001 - whatever it is, no socket stays open unwatched
+                name = type(failure).__name__
+                log.warning("%d sockets are closed: nobody can say if their sessions stand (%s)", len(self), name)
+                self._end(self._all(), _refusal(failure))
 
     async def _look_at_sessions(self, now: Millis) -> None:
         """Read each session whose known time is up, and learn until when it lives if nobody uses it."""
@@ -222,3 +223,7 @@ class Sockets:
             elif session_id in self._until:
                 self._until[session_id] = min(session.idle_ends_at, session.ends_at)
         self._look_at = min(self._until.values(), default=0)
+
+
+def _refusal(failure: Exception) -> Problem:
+    return failure if isinstance(failure, Problem) else Unavailable()
