@@ -154,8 +154,8 @@ class SocketGuest:
             message = {**message, "subprotocol": self._choice(any_protocol=any_protocol)}
         if self.visit is not None and self.visit.answers:
             message = {**message, "headers": [*message.get("headers", ()), *self.visit.answers]}
-        self._is_accepted = True
         await self._send(message)
+        self._is_accepted = True  # afterwards: a close that overtakes it would be a refused handshake
 
     def _choice(self, *, any_protocol: bool) -> str | None:
         if PROTOCOL in self._offered:
