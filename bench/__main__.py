@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bench import breaches, growth, hashing, postgresql, report, requests, revocation, starting, tokens
+from bench import breaches, growth, hashing, postgresql, report, requests, revocation, sockets, starting, tokens
 from bench.plan import FULL, QUICK, Plan
 
 RECORDED = Path(__file__).parent / "recorded.json"
@@ -26,6 +26,7 @@ PARTS: dict[str, Measure] = {
     "tokens": tokens.measure,
     "hashing": hashing.measure,
     "revocation": revocation.measure,
+    "sockets": sockets.measure,
     "postgresql": postgresql.measure,
     "growth": growth.measure,
     "breaches": breaches.measure,

@@ -29,6 +29,7 @@ class EmptyHouse:
         self.post = SimpleNamespace(where="nowhere")
         self.data = Path("nowhere")
         self.hasher = SimpleNamespace(held=0)
+        self.feed = SimpleNamespace(end=lambda: None)
         self._folder = tempfile.TemporaryDirectory(prefix="ostiary-yardstick-")
         self._yardstick = Yardstick(Path(self._folder.name) / "yardstick.db")
 

@@ -18,6 +18,7 @@ class Plan:
         flood: Seconds of each.
         starts: Cold starts.
         revocations: Sessions that are ended and looked for elsewhere.
+        sockets: WebSockets that are open at the same time.
         sessions: Rows of the large table of sessions.
     """
 
@@ -29,12 +30,31 @@ class Plan:
     flood: int
     starts: int
     revocations: int
+    sockets: int
     sessions: int
 
 
 QUICK = Plan(
-    rounds=2, window=1, hashing=2, hashing_rounds=2, floods=1, flood=4, starts=3, revocations=10, sessions=100_000
+    rounds=2,
+    window=1,
+    hashing=2,
+    hashing_rounds=2,
+    floods=1,
+    flood=4,
+    starts=3,
+    revocations=10,
+    sockets=500,
+    sessions=100_000,
 )
 FULL = Plan(
-    rounds=7, window=2, hashing=4, hashing_rounds=5, floods=3, flood=10, starts=9, revocations=100, sessions=1_000_000
+    rounds=7,
+    window=2,
+    hashing=4,
+    hashing_rounds=5,
+    floods=3,
+    flood=10,
+    starts=9,
+    revocations=100,
+    sockets=2000,
+    sessions=1_000_000,
 )

@@ -19,11 +19,11 @@ from bench.report import Figure, Row, Show
 CONNECTIONS = 32
 REFRESHERS = 32
 SESSIONS_A_WINDOW = 8 * REFRESHERS
-KINDS = ("floor", "yardstick", "bearer", "cookie", "apikey", "refresh", "jwks")
+KINDS = ("floor", "yardstick", "bearer", "cookie", "apikey", "refresh", "jwks", "forward")
 AT_THE_FLOOR = ("floor", "yardstick")
 PATHS = {
     "floor": "/", "yardstick": "/yardstick", "jwks": "/.well-known/jwks.json", "bearer": f"{API}/me",
-    "cookie": f"{API}/me", "apikey": f"{API}/me",
+    "cookie": f"{API}/me", "apikey": f"{API}/me", "forward": "/auth/forward",
 }  # fmt: skip
 
 
@@ -100,8 +100,16 @@ def _show_others(found: Found, show: Show) -> None:
         Figure("CPU over floor", median(found.cpu_ratios("jwks")), 4, 2.5),
         Figure("requests/s (wall)", median(jwks.rates), 9000, more=True, shown="{:,.0f}"),
     )
-    note = "stands in for introspection and forward authentication, which are not built yet; nor is T6"
+    note = "stands in for introspection, which is not built yet; nor is T6"
     show(Row("T7", "JWK Set", key_set, jwks.errors, [note]))
+    forward = found.turns["forward"]
+    asked = (
+        Figure("CPU over floor", median(found.cpu_ratios("forward")), 4, 2.5),
+        Figure("requests/s (wall)", median(forward.rates), 9000, more=True, shown="{:,.0f}"),
+        Figure("CPU us", 1e6 * median(forward.cpu), shown="{:.1f}"),
+    )
+    note = "as a proxy asks it, by the cookies of a browser; without the proxy"
+    show(Row("T7", "forward authentication", asked, forward.errors, [note]))
 
 
 def take_turns(folder: Path, rounds: int, window: int) -> Found:
@@ -135,6 +143,7 @@ async def _prepare(folder: Path, port: int, rounds: int) -> dict[str, Path]:
             "bearer": [people.bearer_header(grant) for grant in grants],
             "cookie": [people.cookie_header(town, grant) for grant in grants],
             "apikey": [people.key_header(text) for text in await people.keys(town, 64)],
+            "forward": [people.cookie_header(town, grant) for grant in grants],
         }
         for number in range(rounds + 1):  # each window has sessions of its own: a token counts once
             lines[f"refresh{number}"] = [grant.refresh_token for grant in await people.sign_in(town, SESSIONS_A_WINDOW)]

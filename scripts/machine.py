@@ -55,6 +55,7 @@ MANAGERS = (
             "venv": (VENV_PACKAGE,),
             "chromium": ("chromium",),
             "certutil": ("libnss3-tools",),
+            "nginx": ("nginx-light",),
             "postgresql": ("postgresql",),
             "valkey": ("redis-server",),
             "wrk": ("wrk",),
@@ -67,6 +68,7 @@ MANAGERS = (
         {
             "chromium": ("chromium",),
             "certutil": ("nss-tools",),
+            "nginx": ("nginx",),
             "postgresql": ("postgresql-server",),
             "valkey": ("valkey",),
         },
@@ -78,6 +80,7 @@ MANAGERS = (
         {
             "chromium": ("chromium",),
             "certutil": ("nss",),
+            "nginx": ("nginx",),
             "postgresql": ("postgresql",),
             "valkey": ("valkey",),
             "wrk": ("wrk",),
@@ -89,6 +92,7 @@ MANAGERS = (
         ("install",),
         {
             "chromium": ("--cask", "google-chrome"),
+            "nginx": ("nginx",),
             "postgresql": ("postgresql@17",),
             "valkey": ("valkey",),
             "wrk": ("wrk",),

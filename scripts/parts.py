@@ -10,7 +10,7 @@ from scripts import machine
 from scripts.console import run_quietly, say
 from scripts.environment import PYTHON, ROOT, pip
 
-NAMES = ("chromium", "certutil", "postgresql", "valkey", "wrk")
+NAMES = ("chromium", "certutil", "nginx", "postgresql", "valkey", "wrk")
 
 
 def survey() -> dict[str, str | None]:
@@ -59,6 +59,7 @@ def _fetch_postgresql(_: str) -> bool:
 WAYS = {
     "chromium": (machine.install, _fetch_chromium),
     "certutil": (machine.install,),
+    "nginx": (machine.install,),
     "postgresql": (_fetch_postgresql, machine.install),
     "valkey": (machine.install,),
     "wrk": (machine.install,),

@@ -19,6 +19,7 @@ from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
 from ostiary.csp_reports.settings import CspReportSettings
+from ostiary.forward.settings import ForwardSettings
 from ostiary.keys.settings import KeySettings
 from ostiary.login.settings import LoginSettings
 from ostiary.magiclinks.settings import MagicLinkSettings
@@ -28,6 +29,7 @@ from ostiary.passwords.policy import PasswordSettings
 from ostiary.places.settings import PlaceSettings
 from ostiary.privacy.settings import PrivacySettings
 from ostiary.protection.settings import ProtectionSettings
+from ostiary.revocation.settings import RevocationSettings
 from ostiary.risk.settings import RiskSettings
 from ostiary.sessions.settings import SessionSettings
 from ostiary.texts.settings import TextSettings
@@ -64,6 +66,12 @@ class Settings(BaseModel):
     keys: KeySettings = Field(default_factory=KeySettings, description="Keys and the root secret.")
     sessions: SessionSettings = Field(default_factory=SessionSettings, description="Lifetimes of sessions and tokens.")
     apikeys: ApiKeySettings = Field(default_factory=ApiKeySettings, description="Keys for programs and machines.")
+    revocation: RevocationSettings = Field(
+        default_factory=RevocationSettings, description="What programs elsewhere are told of ended sessions."
+    )
+    forward: ForwardSettings = Field(
+        default_factory=ForwardSettings, description="Applications behind a proxy that asks us."
+    )
     accounts: AccountSettings = Field(default_factory=AccountSettings, description="Names and addresses.")
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
     passkeys: PasskeySettings = Field(

@@ -31,6 +31,7 @@ from ostiary.core.secrets import Macs
 from ostiary.core.shared import limiter_for, push_for
 from ostiary.core.signals import Signals
 from ostiary.csp_reports import CspReports
+from ostiary.forward import ReturnPlaces, refuse_unreachable
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
 from ostiary.login import ByLink, Entrance, Login, RememberedBrowsers, SecondFactors, SecondStep, StepUp, Tickets
@@ -45,9 +46,23 @@ from ostiary.privacy import PersonalData, Privacy
 from ostiary.protection import Attacks, Blocks, Presence, Protection
 from ostiary.recovery import Recovery
 from ostiary.registration import Registration
+from ostiary.revocation import Feed, Readers, StatusLists
 from ostiary.risk import Risk
 from ostiary.schedule import schedule
-from ostiary.sessions import Bindings, CookieHandover, DeviceBinding, Minter, Revocations, SessionGuard, Sessions
+from ostiary.sessions import (
+    Bindings,
+    CookieHandover,
+    DeviceBinding,
+    Minter,
+    Moved,
+    Revocations,
+    SessionGuard,
+    Sessions,
+    SocketDoor,
+    Sockets,
+    SocketTickets,
+    Statuses,
+)  # fmt: skip
 from ostiary.settings import Settings, load
 from ostiary.texts import ConsoleCarrier, Texts, carrier_for
 from ostiary.totp import Totp
@@ -153,6 +168,8 @@ class Ostiary:
         self.tokens = AccessTokens(self.keys, settings.web.public_url, self.minter.audience)
         self.keys.on_change(self.tokens.forget_all)
         self.revocations = Revocations(self.signals, self.clock, self._remember)
+        self.statuses = Statuses(self.signals, self.clock, self._remember)
+        self.moved = Moved(self.signals, self.clock, self._remember)
         self.bindings = Bindings(self.signals, self.clock, self._remember)
         self.sessions = Sessions(
             self.database, self.accounts, self.alerts, self.macs, self.minter, settings.sessions
@@ -289,6 +306,21 @@ class Ostiary:
         self.reception = Reception(
             self.guard, self.csrf, self.cookies, self.clock, settings.web, self.addresses, self.protection.admit
         )
+        refuse_unreachable(settings.forward.origins, settings.web)
+        self.return_places = ReturnPlaces(settings.forward.origins, settings.web)
+        self.feed = Feed(self.signals, self.accounts, self.clock, self._remember)
+        self.status_lists = StatusLists(
+            self.signals, self.statuses, self.moved, self.sessions, self.accounts, self.keys, self.minter, self.clock
+        )
+        self.readers = Readers(self.guard, settings.revocation)
+        self.socket_tickets = SocketTickets(self.database, self.onetime, self.sessions)
+        self.sockets = Sockets(
+            self.signals, self.revocations, self.sessions, self.accounts, self.keys, self.clock, settings.sessions
+        )
+        self.socket_door = SocketDoor(
+            self.guard, self.binding, self.csrf, self.cookies, self.addresses, self.socket_tickets, self.sockets,
+            settings.sessions,
+        )  # fmt: skip
 
     @classmethod
     def at(
@@ -343,6 +375,8 @@ class Ostiary:
         if not self._is_open:
             return
         self._is_open = False
+        self.feed.end()
+        await self.sockets.close()
         await self.outbox.stop()
         with contextlib.suppress(Unavailable):  # whoever cannot say goodbye is missed after a while
             await self.presence.leave()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ostiary.integrations.porch import Mounted, Porch
+from ostiary.integrations.mounted import Mounted
+from ostiary.integrations.porch import Porch
 from ostiary.wiring import Ostiary
 
 if TYPE_CHECKING:

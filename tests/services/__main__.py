@@ -6,8 +6,9 @@ import json
 import shutil
 import sys
 
+from tests.cli.reverse_proxies import find_nginx
 from tests.services.chromium import find_certutil, find_chromium
-from tests.services.parts import CERTUTIL, CHROMIUM, POSTGRESQL, VALKEY, WRK, version_of
+from tests.services.parts import CERTUTIL, CHROMIUM, NGINX, POSTGRESQL, VALKEY, WRK, version_of
 from tests.services.postgres import find_postgres
 from tests.services.valkey import find_valkey
 
@@ -19,6 +20,7 @@ def survey() -> dict[str, str | None]:
         CHROMIUM.name: version_of(chromium) if chromium else None,
         POSTGRESQL.name: version_of(postgres / "postgres") if postgres else None,
         VALKEY.name: version_of(valkey) if valkey else None,
+        NGINX.name: find_nginx(),
     }
     if sys.platform == "linux":  # elsewhere Chromium asks the system whom to trust
         certutil = find_certutil()

@@ -24,6 +24,7 @@ class Part:
 CHROMIUM = Part("chromium", "install Chromium, for example `apt-get install chromium`")
 CERTUTIL = Part("certutil", "install the tools of NSS, for example `apt-get install libnss3-tools`")
 POSTGRESQL = Part("postgresql", "install PostgreSQL, for example `apt-get install postgresql`")
+NGINX = Part("nginx", "install nginx, for example `apt-get install nginx-light`")
 WRK = Part("wrk", "install wrk, for example `apt-get install wrk`")
 VALKEY = Part("valkey", "install Valkey or Redis, for example `apt-get install redis-server`")
 

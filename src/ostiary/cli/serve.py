@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ async def _serve(house: Ostiary, host: str, port: int, mailbox: Mailbox | None) 
     )  # fmt: skip
     serving = asyncio.create_task(server.serve(), name="serving")
     await asyncio.sleep(0)
-    _end_on_signals(server, serving, standing=asyncio.all_tasks())
+    _end_on_signals(server, serving, house.feed.end, standing=asyncio.all_tasks())
     _announce(house, mailbox, host, port)
     try:
         await asyncio.wait({serving})
@@ -141,12 +142,15 @@ async def _tidy_when_calm(hasher: Hasher) -> None:
             minutes = 0
 
 
-def _end_on_signals(server: Server, serving: asyncio.Task[None], standing: set[asyncio.Task[Any]]) -> None:
+def _end_on_signals(
+    server: Server, serving: asyncio.Task[None], end_streams: Callable[[], None], standing: set[asyncio.Task[Any]]
+) -> None:
     """Answer what is under way, then end; but whoever never finishes asking holds nobody up.
 
     Args:
         server: Takes no more requests once a signal came.
         serving: Ends by itself when the last request has ended.
+        end_streams: Ends answers that would never end.
         standing: Tasks of the house and the server; whatever came later serves a request.
     """
     loop = asyncio.get_running_loop()
@@ -161,6 +165,7 @@ def _end_on_signals(server: Server, serving: asyncio.Task[None], standing: set[a
         loop.call_later(LAST_SECONDS, leave)  # half a header has no task
 
     def end() -> None:
+        end_streams()
         server.stop()  # type: ignore[no-untyped-call]
         loop.call_later(FAREWELL_SECONDS, dismiss)
 

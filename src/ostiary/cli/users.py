@@ -187,6 +187,7 @@ def delete(data: Path, login: str) -> None:
     async def errand(house: Ostiary) -> None:
         account = await account_named(house, login)
         async with house.database.unit(keeper()) as unit:
+            await house.sessions.end_others(unit, account.id, "", "deleted")  # while it is known which there were
             await house.accounts.delete(unit, account.id)
         click.echo(f"{account.username} is deleted.")
 

@@ -6,6 +6,7 @@ from ostiary.client.claims import ACCESS_TYP, AccessClaims, check
 from ostiary.client.jwks import KeysUnavailable, RemoteKeys
 from ostiary.client.keys import Algorithm, KeyRefused, KeySource, KnownKeys, SigningKey, VerifyingKey
 from ostiary.client.refusals import Reason, TokenRefused
+from ostiary.client.revocations import RevocationFeed
 from ostiary.client.strength import STRENGTHS, Strength, reaches
 from ostiary.client.tokens import AccessTokens
 from ostiary.client.verifier import Verifier
@@ -22,6 +23,7 @@ __all__ = [
     "KnownKeys",
     "Reason",
     "RemoteKeys",
+    "RevocationFeed",
     "SigningKey",
     "Strength",
     "TokenRefused",

@@ -19,6 +19,7 @@ Reason = Literal[
     "not-yet-valid",
     "revoked",
     "keys-outdated",  # the issuer could not be asked for too long
+    "revocations-outdated",  # nor heard: it may have been revoked
 ]
 
 

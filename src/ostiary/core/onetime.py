@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
 from ostiary.core.clock import Millis, iso, iso_or_none, millis
 from ostiary.core.db import Query
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ostiary.core.db import Database, Unit
 
 LONGEST_TOKEN = 128
+SHORT = 60_000
+"""Milliseconds: whatever lives no longer is forgotten soon, and is none of the links that its owner's export names."""
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -103,7 +105,18 @@ OF_ACCOUNT = Query(
     .order_by(onetime_tokens.c.issued_at, onetime_tokens.c.digest),
     Issued,
 )
-PRUNE = Query(delete(onetime_tokens).where(onetime_tokens.c.expires_at < bindparam("before")))
+PRUNE = Query(
+    delete(onetime_tokens).where(
+        or_(
+            onetime_tokens.c.expires_at < bindparam("before"),
+            # What lives for a minute at most is issued by the thousand, and nobody asks for it later.
+            and_(
+                onetime_tokens.c.expires_at < bindparam("lately"),
+                onetime_tokens.c.expires_at - onetime_tokens.c.issued_at <= SHORT,
+            ),
+        )
+    )
+)
 
 
 class OneTimeTokens:
@@ -162,12 +175,14 @@ class OneTimeTokens:
                     "spent_at": iso_or_none(one.spent_at),
                 }
                 for one in issued
+                if one.expires_at - one.issued_at > SHORT
             ]
         }  # fmt: skip
 
     async def prune(self, database: Database) -> int:
-        """Delete what expired a day ago or more."""
-        return await database.run(PRUNE, before=database.clock.now() - millis(timedelta(days=1)))
+        """Delete what expired a day ago or more; of what was short-lived, a minute ago."""
+        now = database.clock.now()
+        return await database.run(PRUNE, before=now - millis(timedelta(days=1)), lately=now - SHORT)
 
     def _digests(self, purpose: str, presented: str) -> list[bytes]:
         return [] if len(presented) > LONGEST_TOKEN else self._macs.digests(f"onetime {purpose}", presented)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import secrets
 import sqlite3
 import time
 from collections import deque
@@ -64,6 +65,12 @@ class Reading(msgspec.Struct, frozen=True):
     server: str
 
 
+class OldestKept(msgspec.Struct, frozen=True):
+    """The number of the oldest change that is still stored, or None."""
+
+    number: int | None
+
+
 class Number(msgspec.Struct, frozen=True):
     """The number of a transaction."""
 
@@ -109,6 +116,14 @@ AFTER_ON_POSTGRESQL = Query(
     Reading,
 )
 NEXT_TRANSACTION = Query(select(_plain(func.pg_current_xact_id()).label("number")), Number)  # type: ignore[attr-defined]
+KEPT = Query(
+    select(*_COLUMNS)
+    .where(signals.c.sequence > bindparam("after"))
+    .order_by(signals.c.sequence)
+    .limit(bindparam("most")),
+    Heard,
+)
+OLDEST = Query(select(func.min(signals.c.sequence).label("number")), OldestKept)
 PRUNE = Query(
     delete(signals).where(or_(signals.c.sequence <= bindparam("settled"), signals.c.at < bindparam("before")))
 )
@@ -158,11 +173,13 @@ class Signals:
         self._is_sqlite = database.driver.dialect == "sqlite"
         self._add = ADD if self._is_sqlite else ADD_ON_POSTGRESQL
         self._listeners: dict[str, list[Callable[[str], None]]] = {}
+        self._taps: list[Callable[[Heard], None]] = []
         self._reading: asyncio.Task[None] | None = None
         self._heart: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._known_until: deque[tuple[float, int]] = deque()
         self.failures = 0
+        self._line = secrets.token_hex(6)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -178,6 +195,26 @@ class Signals:
     def on(self, kind: str, listener: Callable[[str], None]) -> None:
         """Call `listener` with the subject of each change of this kind; perhaps more than once."""
         self._listeners.setdefault(kind, []).append(listener)
+
+    def tap(self, listener: Callable[[Heard], None]) -> None:
+        """Call `listener` with each change and its number; perhaps more than once, and not in order."""
+        self._taps.append(listener)
+
+    @property
+    def position(self) -> tuple[str, int]:
+        """Which line of numbers this is, and up to which of them nothing can be new any more.
+
+        On PostgreSQL that is the server; on SQLite each process has its own, as a file may become an older copy.
+        """
+        return self._server or self._line, self._settled
+
+    async def kept(self, after: int, most: int) -> list[Heard]:
+        """Return what is stored above a number, in order: whatever could matter to somebody is."""
+        return await self._database.all(KEPT, after=after, most=most)
+
+    async def oldest_kept(self) -> int | None:
+        """Return the number of the oldest change that is stored."""
+        return (await self._database.all(OLDEST))[0].number
 
     async def start(self) -> None:
         """Read what changed lately, and begin to listen.
@@ -332,6 +369,8 @@ class Signals:
             return
         for listener in self._listeners.get(kind, ()):
             listener(subject)
+        for tap in self._taps:
+            tap(Heard(sequence, kind, subject))
         self._heard.add(sequence)  # after the listeners: one that failed is called again
 
     async def _beat(self) -> None:

@@ -9,19 +9,22 @@ from fastapi import Depends, FastAPI, Request, Security
 from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.routing import iter_route_contexts
 from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
 
 from ostiary.client import STRENGTHS, Strength, reaches
 from ostiary.client.identity import Identity
 from ostiary.integrations import starlette
 from ostiary.integrations.mounting import CannotMount, put_into, reception_of
 from ostiary.integrations.rates import Per, rate
+from ostiary.integrations.starlette import reauthenticated
 
 if TYPE_CHECKING:
     from ostiary.integrations.house import House
 
 __all__ = [
     "CannotMount", "CsrfToken", "CurrentAccount", "Identity", "OptionalAccount", "VerifiedAccount", "csrf_token",
-    "current_account", "fresh", "limit", "mount", "optional_account", "permission", "scope", "verified_account",
+    "current_account", "fresh", "limit", "mount", "optional_account", "permission", "reauthenticated", "scope",
+    "verified_account",
 ]  # fmt: skip
 
 USUAL_COOKIE = "__Host-access_token"
@@ -66,9 +69,9 @@ COOKIE = _Shown(
 
 
 async def current_account(
-    request: Request, _bearer: Annotated[None, Security(BEARER)], _cookie: Annotated[None, Security(COOKIE)]
+    request: HTTPConnection, _bearer: Annotated[None, Security(BEARER)], _cookie: Annotated[None, Security(COOKIE)]
 ) -> Identity:
-    """Return who is calling; see `ostiary.integrations.starlette.current_account`.
+    """Return who is calling, or has opened a WebSocket; see `ostiary.integrations.starlette.current_account`.
 
     Raises:
         Problem: Nobody is signed in (401), or the request could be forged (403).
@@ -96,7 +99,7 @@ OptionalAccount = Annotated[Identity | None, Depends(optional_account)]
 """Who is calling, or None."""
 
 
-async def verified_account(request: Request, account: CurrentAccount) -> Identity:
+async def verified_account(request: HTTPConnection, account: CurrentAccount) -> Identity:
     """Return who is calling, if their address is proven.
 
     Raises:
@@ -133,7 +136,7 @@ def fresh(*, minutes: float = 10, acr: Strength | None = None) -> Any:  # noqa: 
     """
     reaches("", acr or STRENGTHS[0])  # said where it is written, and not at the first request
 
-    async def fresh_account(request: Request, account: CurrentAccount) -> Identity:
+    async def fresh_account(request: HTTPConnection, account: CurrentAccount) -> Identity:
         reception_of(request).require_recent(account, int(minutes * 60), acr)
         return account
 
@@ -143,7 +146,7 @@ def fresh(*, minutes: float = 10, acr: Strength | None = None) -> Any:  # noqa: 
 def permission(name: str) -> Any:  # noqa: ANN401 - as above
     """Return a dependency on a permission: `dependencies=[permission("books:lend")]`; 403 without it."""
 
-    async def permitted_account(request: Request, account: CurrentAccount) -> Identity:
+    async def permitted_account(request: HTTPConnection, account: CurrentAccount) -> Identity:
         reception_of(request).require_permission(account, name)
         return account
 

@@ -105,6 +105,52 @@ class Reception(Protocol):
         ...
 
 
+class Hold(Protocol):
+    """What holds one socket open."""
+
+    @property
+    def identity(self) -> Identity:
+        """Whom it belongs to, as the account is now."""
+        ...
+
+
+class SocketDoor(Protocol):
+    """Admits sockets, and closes each when its session ends."""
+
+    @property
+    def refusals(self) -> type[Exception]:
+        """What its verbs raise."""
+        ...
+
+    def visit(self, scope: Scope) -> Any:  # noqa: ANN401 - a Visit
+        """Return what is to be known of a handshake."""
+        ...
+
+    async def admit(
+        self,
+        visit: Any,  # noqa: ANN401
+        protocols: list[str],
+        query: bytes,
+        close: Callable[[Exception], None],
+        *,
+        as_page: bool,
+    ) -> Any:  # noqa: ANN401 - a Hold
+        """Return what holds a socket open, or raise; `close` is told when it must end."""
+        ...
+
+    async def reauthenticate(self, hold: Any, shown: str) -> Identity:  # noqa: ANN401
+        """Let a socket go on by a new proof of the same person, or raise."""
+        ...
+
+    def let_go(self, hold: Any) -> None:  # noqa: ANN401
+        """Forget a socket that has closed."""
+        ...
+
+    def code(self, refusal: Exception) -> tuple[int, str]:
+        """Return close code and reason of a refusal."""
+        ...
+
+
 class House(Protocol):
     """A house, to be mounted."""
 
@@ -116,6 +162,11 @@ class House(Protocol):
     @property
     def reception(self) -> Reception:
         """Who receives the application's visitors."""
+        ...
+
+    @property
+    def socket_door(self) -> SocketDoor:
+        """Where its WebSockets come in."""
         ...
 
     async def open(self) -> None:

@@ -9,11 +9,13 @@ from urllib.parse import quote
 from weakref import WeakSet
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import WebSocketRoute
 
-from ostiary.integrations.porch import GUEST, Guest, Mounted, Porch, is_house_path
+from ostiary.integrations.mounted import Mounted
+from ostiary.integrations.porch import GUEST, Guest, Porch, is_house_path
+from ostiary.integrations.sockets import SocketGuest
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from ostiary.integrations.house import House, Reception
 
 SIGN_IN, STEP_UP = "/auth/sign-in", "/auth/step-up"
+_NOT_MOUNTED = "There is no Ostiary in this application: call mount(app, Ostiary.at(...)) where it is made."
+_NO_SOCKET = "This can be asked of requests only, and not of WebSockets."
 
 Expand = Callable[[Iterable[Any]], Iterable[Any]]
 """Turns a router's list into routes that know their `path`."""
@@ -113,7 +117,7 @@ def _look_over(app: Starlette, routes: Iterable[Any], above: str, expand: Expand
             _look_over(app, below, path, expand, mounted)
 
 
-def guest_of(request: Request) -> Guest:
+def guest_of(request: HTTPConnection) -> Guest:
     """Return the guest that a request to the application is.
 
     Raises:
@@ -121,17 +125,31 @@ def guest_of(request: Request) -> Guest:
     """
     guest = request.scope.get(GUEST)
     if not isinstance(guest, Guest):
-        raise CannotMount("There is no Ostiary in this application: call mount(app, Ostiary.at(...)) where it is made.")
+        raise CannotMount(_NO_SOCKET if isinstance(guest, SocketGuest) else _NOT_MOUNTED)
     return guest
 
 
-def reception_of(request: Request) -> Reception:
+def socket_of(connection: HTTPConnection) -> SocketGuest | None:
+    """Return the guest that a WebSocket of the application is; None for a request.
+
+    Raises:
+        CannotMount: No house is mounted in the application that serves it.
+    """
+    if connection.scope["type"] != "websocket":
+        return None
+    guest = connection.scope.get(GUEST)
+    if not isinstance(guest, SocketGuest):
+        raise CannotMount(_NOT_MOUNTED)
+    return guest
+
+
+def reception_of(request: HTTPConnection) -> Reception:
     """Return the reception of the house that a request's application holds.
 
     Raises:
         CannotMount: There is none.
     """
-    return guest_of(request).mounted.house.reception
+    return (socket_of(request) or guest_of(request)).mounted.house.reception
 
 
 def wants_page(request: Request, guest: Guest) -> bool:
@@ -144,8 +162,13 @@ def wants_page(request: Request, guest: Guest) -> bool:
     )
 
 
-async def answer_refusal(request: Request, refusal: Exception) -> Response:
-    """Answer with a problem document, or send a browser to where it is signed in, or steps up."""
+async def answer_refusal(request: HTTPConnection, refusal: Exception) -> Response | None:
+    """Answer with a problem document, send a browser to where it signs in or steps up, or close a WebSocket."""
+    socket = socket_of(request)
+    if socket is not None:
+        await socket.refuse(refusal)
+        return None
+    assert isinstance(request, Request)
     guest = guest_of(request)
     visit = guest.seen(request.scope)
     status, body, headers = guest.mounted.house.reception.answer(visit, refusal)

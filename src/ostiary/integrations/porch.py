@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ostiary.integrations.mounted import Mounted
+from ostiary.integrations.sockets import SocketGuest
 
 if TYPE_CHECKING:
     from ostiary.client.identity import Identity
-    from ostiary.integrations.house import App, House, Message, Receive, Scope, Send, Visit
-
-log = logging.getLogger(__name__)
+    from ostiary.integrations.house import App, Message, Receive, Scope, Send, Visit
 
 GUEST = "ostiary.guest"
 """Where a request's guest stands in its scope."""
@@ -29,11 +28,6 @@ HOUSE_PATHS = frozenset(_EXACTLY) | {f"{path}/" for path in _EXACTLY}
 stay the application's: it is the application that runs there.
 """
 
-NOT_OPEN = (
-    "Ostiary is not open: the application's lifespan did not run. Servers run it unless told otherwise; in tests "
-    "write `with TestClient(app) as client`, or `async with house` around a client that runs no lifespan."
-)
-
 
 def is_house_path(path: str) -> bool:
     """Return whether a decoded path is the house's to answer.
@@ -44,34 +38,6 @@ def is_house_path(path: str) -> bool:
     which has no such route.
     """
     return path.startswith(HOUSE_PREFIXES) or path in HOUSE_PATHS
-
-
-@dataclass(slots=True)
-class Mounted:
-    """A house in an application.
-
-    Attributes:
-        redirect_to_sign_in: Whether the application has pages: browsers stay signed in there as on the
-            house's own, and are sent to the sign-in page instead of a 401.
-        is_open: Whether the house may be asked.
-    """
-
-    house: House
-    redirect_to_sign_in: bool = False
-    is_open: bool = False
-
-    async def require_open(self) -> None:
-        """See that the house is open, by the lifespan or by somebody else.
-
-        Raises:
-            Exception: The reception's own refusal; the log says what to do.
-        """
-        if self.is_open:
-            return
-        self.is_open = await self.house.is_ready()
-        if not self.is_open:
-            log.error(NOT_OPEN)
-            raise self.house.reception.unavailable()
 
 
 class Guest:
@@ -126,18 +92,22 @@ class Porch:
         self._reception = mounted.house.reception
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; whatever is not HTTP passes untouched."""
+        """Serve one connection; the lifespan passes untouched."""
+        if scope["type"] == "websocket":
+            guest = SocketGuest(self._mounted, scope, receive, send)
+            await guest.serve(self.app, {**scope, GUEST: guest})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         if is_house_path(scope["path"]):
             await self._serve(scope, receive, send)
             return
-        guest = scope[GUEST] = Guest(self._mounted)
+        visitor = scope[GUEST] = Guest(self._mounted)
 
         async def dressed(message: Message) -> None:
-            if guest.visit is not None and message["type"] == "http.response.start":
-                message = guest.dress(message)
+            if visitor.visit is not None and message["type"] == "http.response.start":
+                message = visitor.dress(message)
             await send(message)
 
         await self.app(scope, receive, dressed)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from starlette.requests import HTTPConnection, Request
+
 from ostiary.client.identity import Identity
-from ostiary.integrations.mounting import CannotMount, guest_of, put_into, reception_of, wants_page
+from ostiary.integrations.mounting import CannotMount, guest_of, put_into, reception_of, socket_of, wants_page
 from ostiary.integrations.rates import Per, rate
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.requests import Request
 
     from ostiary.client import Strength
     from ostiary.integrations.house import House, Reception, Visit
 
 __all__ = [
     "CannotMount", "Identity", "csrf_token", "current_account", "fresh_account", "limited", "mount",
-    "optional_account", "permitted_account", "scoped_account", "verified_account",
+    "optional_account", "permitted_account", "reauthenticated", "scoped_account", "verified_account",
 ]  # fmt: skip
 
 _SCOPE = re.compile(r"[a-z][a-z0-9-]*(:[a-z][a-z0-9-]*)*")
@@ -49,16 +50,21 @@ def mount(app: Starlette, house: House, *, redirect_to_sign_in: bool = False) ->
     put_into(app, house, redirect_to_sign_in=redirect_to_sign_in, expand=list)
 
 
-async def current_account(request: Request) -> Identity:
-    """Return who is calling, by bearer token, API key or cookie.
+async def current_account(request: HTTPConnection) -> Identity:
+    """Return who is calling, by bearer token, API key or cookie; or who has opened a WebSocket.
 
     A request that acts by cookie and could change something must repeat the
-    CSRF token, in the header `X-CSRF-Token` or the form field `csrf_token`.
+    CSRF token, in the header `X-CSRF-Token` or the form field `csrf_token`. A WebSocket
+    must come from a page of an origin of ours; once somebody asked, it ends with its session.
 
     Raises:
         Problem: Nobody is signed in (401), or the request could be forged (403); becomes the answer by itself.
         CannotMount: There is no house in this application.
     """
+    socket = socket_of(request)
+    if socket is not None:
+        return await socket.admitted()
+    assert isinstance(request, Request)
     guest = guest_of(request)
     visit = guest.seen(request.scope)
     if guest.identity is None:
@@ -89,7 +95,20 @@ async def optional_account(request: Request) -> Identity | None:
     return guest.identity
 
 
-async def verified_account(request: Request) -> Identity:
+async def reauthenticated(websocket: HTTPConnection, shown: str) -> Identity:
+    """Let an open WebSocket go on by a new access token or ticket of the same person, and return who it is.
+
+    Raises:
+        Problem: It proves nothing, or names somebody else; the socket stays as it was if the application goes on.
+        CannotMount: There is no house in this application.
+    """
+    socket = socket_of(websocket)
+    if socket is None:
+        raise CannotMount("Only a WebSocket can be proven anew.")
+    return await socket.reauthenticated(shown)
+
+
+async def verified_account(request: HTTPConnection) -> Identity:
     """Return who is calling, if their address is proven.
 
     Raises:
@@ -100,7 +119,7 @@ async def verified_account(request: Request) -> Identity:
     return identity
 
 
-async def fresh_account(request: Request, *, minutes: float = 10, acr: Strength | None = None) -> Identity:
+async def fresh_account(request: HTTPConnection, *, minutes: float = 10, acr: Strength | None = None) -> Identity:
     """Return who is calling, if they proved who they are lately, and well enough (RFC 9470).
 
     Args:
@@ -117,7 +136,7 @@ async def fresh_account(request: Request, *, minutes: float = 10, acr: Strength 
     return identity
 
 
-async def permitted_account(request: Request, permission: str) -> Identity:
+async def permitted_account(request: HTTPConnection, permission: str) -> Identity:
     """Return who is calling, if their account holds a permission.
 
     Raises:

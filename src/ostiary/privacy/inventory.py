@@ -103,6 +103,7 @@ INVENTORY: Final[dict[str, Columns]] = {
         {
             "account_id": _OWNER,
             "device_key": Secret("proves that a device is there; of no use to a person"),
+            "number": Nobodys("a place in a list of a hundred thousand, by which tokens are found to have ended"),
         },
         _sections(
             "sessions",
@@ -161,6 +162,9 @@ INVENTORY: Final[dict[str, Columns]] = {
     "keys": _together(
         _all("id purpose algorithm published_at activates_at retires_at expires_at", OfTheHouse("its keys")),
         {"sealed": Secret("key material of the house")},
+    ),
+    "session_numbers": _all(
+        "number given_at", Nobodys("numbers that were given, and when; whose they became is not stored here")
     ),
     "signals": _all(
         "sequence kind subject at", OfTheHouse("tells its processes which id has changed, for ten minutes")

@@ -13,6 +13,7 @@ import ostiary.apikeys.pages
 import ostiary.codes.api
 import ostiary.codes.pages
 import ostiary.csp_reports.api
+import ostiary.forward.pages
 import ostiary.login.api
 import ostiary.login.links.api
 import ostiary.login.links.pages
@@ -31,6 +32,7 @@ import ostiary.recovery.api
 import ostiary.recovery.pages
 import ostiary.registration.api
 import ostiary.registration.pages
+import ostiary.revocation.api
 import ostiary.sessions.api
 import ostiary.sessions.pages
 import ostiary.texts.api
@@ -68,6 +70,7 @@ ROUTERS = (
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
+    ostiary.revocation.api.router,
     ostiary.csp_reports.api.reporting,
     ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
@@ -84,6 +87,7 @@ ROUTERS = (
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
+    ostiary.forward.pages.router,
     assets,
 )
 OPENAPI_PATH = "/api/v1/openapi.json"
@@ -104,6 +108,7 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.api_keys,
         house.magic_links, house.texts, house.totp, house.codes, house.mfa, house.by_link, house.second_step,
         house.step_up, house.letters,
+        house.socket_tickets, house.feed, house.readers, house.return_places, house.status_lists,
         Document(house, app),
         *filter(None, [mailbox, console]),
     )  # fmt: skip

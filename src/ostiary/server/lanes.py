@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ostiary.core.errors import Unavailable
+from ostiary.forward.lane import ForwardLane
 from ostiary.keys.lane import jwks_lane
 from ostiary.sessions.lane import SessionLane
 from ostiary.web.answers import refusals
@@ -26,7 +27,8 @@ def lanes_of(house: Ostiary) -> list[Lane]:
         house.sessions, house.guard, house.cookies, house.csrf, house.handover, house.binding,
         house.settings.web.largest_body,
     )  # fmt: skip
-    return [*room.lanes(), jwks_lane(house.keys, house.settings.keys), *_health(house)]
+    forward = ForwardLane(house.guard, house.return_places)
+    return [*room.lanes(), *forward.lanes(), jwks_lane(house.keys, house.settings.keys), *_health(house)]
 
 
 def _health(house: Ostiary) -> list[Lane]:

@@ -6,11 +6,15 @@ from ostiary.sessions.guard import CookieHandover, Identity, SessionGuard
 from ostiary.sessions.queries import Session
 from ostiary.sessions.service import Grant, Sessions
 from ostiary.sessions.settings import SessionSettings
+from ostiary.sessions.socket_door import SocketDoor
+from ostiary.sessions.sockets import Sockets
 from ostiary.sessions.strength import HeldFactor, acr_of, together
-from ostiary.sessions.tokens import AccessGrant, Minter
-from ostiary.sessions.view import Bindings, Revocations
+from ostiary.sessions.tickets import SocketTickets
+from ostiary.sessions.tokens import LIST_SIZE, AccessGrant, Minter
+from ostiary.sessions.view import Bindings, Moved, Revocations, Statuses
 
 __all__ = [
+    "LIST_SIZE",
     "AccessGrant",
     "Bindings",
     "CookieHandover",
@@ -19,6 +23,7 @@ __all__ = [
     "HeldFactor",
     "Identity",
     "Minter",
+    "Moved",
     "NoSuchSession",
     "NotSignedIn",
     "RefreshRefused",
@@ -28,6 +33,10 @@ __all__ = [
     "SessionGuard",
     "SessionSettings",
     "Sessions",
+    "SocketDoor",
+    "SocketTickets",
+    "Sockets",
+    "Statuses",
     "acr_of",
     "together",
 ]

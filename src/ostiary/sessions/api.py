@@ -9,6 +9,7 @@ from fastapi import Path
 from ostiary.places import Places
 from ostiary.sessions.answers import SessionAnswer
 from ostiary.sessions.service import Sessions
+from ostiary.sessions.tickets import LIFETIME, SocketTickets
 from ostiary.web.answers import Answer, Done, refusals
 from ostiary.web.doors import SignedInCaller, TheEdge, TheVisit, api_router, service
 
@@ -21,6 +22,13 @@ class SessionList(Answer):
     """The living sessions of an account, the last used first."""
 
     sessions: list[SessionAnswer]
+
+
+class SocketTicketAnswer(Answer):
+    """What a page shows to open a WebSocket: as `?ticket=`, or as the sub-protocol `ostiary.ticket.<ticket>`."""
+
+    ticket: str
+    expires_in: int
 
 
 class CsrfAnswer(Answer):
@@ -54,6 +62,15 @@ async def end_other_sessions(caller: SignedInCaller, sessions: Annotated[Session
     """End every session of the caller but this one."""
     await sessions.end_all_others(caller)
     return Done(detail="Your other sessions are ended.")
+
+
+@router.post("/socket-tickets", operation_id="makeSocketTicket", responses=refusals(401))
+async def make_socket_ticket(
+    caller: SignedInCaller, tickets: Annotated[SocketTickets, service(SocketTickets)]
+) -> SocketTicketAnswer:
+    """Return a ticket that opens one WebSocket within half a minute."""
+    ticket = await tickets.issue(caller)
+    return SocketTicketAnswer(ticket=ticket, expires_in=int(LIFETIME.total_seconds()))
 
 
 @router.get("/csrf", operation_id="csrfToken", responses=refusals())

@@ -61,3 +61,11 @@ class NoSuchSession(Problem):
     slug = "no-such-session"
     title = "There is no such session."
     status = 404
+
+
+class TooManySockets(Problem):
+    """The account holds as many WebSockets open as one may; the setting is `sessions.sockets_per_account`."""
+
+    slug = "too-many-sockets"
+    title = "Too many connections of this account are open. Please close some."
+    status = 429

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text
 
-from ostiary.core.tables import metadata
+from ostiary.core.tables import Sequence, metadata
 
 sessions = Table(
     "sessions",
@@ -29,4 +29,14 @@ sessions = Table(
     Column("device_key", Text),
     Column("bound_at", BigInteger),
     Column("proven_at", BigInteger),
+    Column("number", BigInteger),
+)
+
+# Where sessions get their numbers from: each is given once, in no transaction's way. A row is of no use afterwards.
+session_numbers = Table(
+    "session_numbers",
+    metadata,
+    Column("number", Sequence, primary_key=True, autoincrement=True),
+    Column("given_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, or_, select, updat
 from ostiary.accounts import describe_agent
 from ostiary.core.clock import Millis
 from ostiary.core.db import Query
-from ostiary.sessions.models import sessions
+from ostiary.sessions.models import session_numbers, sessions
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -21,6 +21,7 @@ class Session(msgspec.Struct, frozen=True):
         methods: How the person proved who they are, parted by spaces (RFC 8176 `amr`).
         device_key: The public key that the session is bound to, as a JWK; None where no browser has registered one.
         bound_at: Since when.
+        number: Its place in the status lists; None where tokens do not name one.
         proven_at: Time of the youngest challenge that its device has answered: none older counts any more.
     """
 
@@ -44,6 +45,7 @@ class Session(msgspec.Struct, frozen=True):
     device_key: str | None = None
     bound_at: Millis | None = None
     proven_at: Millis | None = None
+    number: int | None = None
 
     @property
     def device(self) -> str:
@@ -61,11 +63,25 @@ class SessionId(msgspec.Struct, frozen=True):
     id: str
 
 
+class Number(msgspec.Struct, frozen=True):
+    """A session's place in the status lists, if it has one."""
+
+    number: int | None
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A session that has just been ended."""
+
+    id: str
+    number: int | None
+
+
 class Owned(msgspec.Struct, frozen=True):
-    """A session's id and whose it is."""
+    """A session that has just been ended, and whose it was."""
 
     id: str
     account_id: str
+    number: int | None
 
 
 class LastId(msgspec.Struct, frozen=True):
@@ -194,6 +210,8 @@ END = Query(
         sessions.c.ended_at.is_(None),
     )
     .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
+    .returning(sessions.c.number),
+    Number,
 )
 
 END_OTHERS = Query(
@@ -204,8 +222,8 @@ END_OTHERS = Query(
         sessions.c.ended_at.is_(None),
     )
     .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
-    .returning(sessions.c.id),
-    SessionId,
+    .returning(sessions.c.id, sessions.c.number),
+    Ended,
 )
 
 _BATCH = (
@@ -225,7 +243,7 @@ END_BATCH = Query(
         *_ALIVE,
     )
     .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
-    .returning(sessions.c.id, sessions.c.account_id),
+    .returning(sessions.c.id, sessions.c.account_id, sessions.c.number),
     Owned,
 )
 
@@ -252,6 +270,22 @@ OF_ACCOUNT = Query(
     .order_by(sessions.c.id)
     .limit(bindparam("most")),
     Session,
+)
+
+GIVE_NUMBER = Query(
+    insert(session_numbers).values(given_at=bindparam("now")).returning(session_numbers.c.number), Number
+)
+LAST_NUMBER = Query(select(func.max(session_numbers.c.number).label("number")), Number)
+_LAST = select(func.max(session_numbers.c.number)).scalar_subquery()
+FORGET_NUMBERS = Query(delete(session_numbers).where(session_numbers.c.number < _LAST))  # it says how far they go
+LEFT_BEHIND = Query(
+    select(sessions.c.number).where(
+        sessions.c.account_id == bindparam("account_id"),
+        sessions.c.account_epoch != bindparam("epoch"),
+        sessions.c.number.is_not(None),
+        *_ALIVE,
+    ),
+    Number,
 )
 
 PRUNE = Query(delete(sessions).where(sessions.c.ends_at < bindparam("before")))

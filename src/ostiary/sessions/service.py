@@ -18,6 +18,7 @@ from ostiary.sessions.view import ON_THE_WAY
 
 if TYPE_CHECKING:
     from ostiary.alerts import Alerts
+    from ostiary.client import AccessClaims
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
     from ostiary.sessions.settings import SessionSettings
@@ -65,7 +66,7 @@ class Sessions:
             refreshed_by=device_id, started_at=now, authenticated_at=now, methods=" ".join(methods), seen_at=now,
             idle_ends_at=min(ends_at, now + millis(self._settings.idle_lifetime)), ends_at=ends_at, ended_at=None,
             end_reason=None, device_id=device_id, address=unit.caller.address,
-            agent=unit.caller.agent or "",
+            agent=unit.caller.agent or "", number=await self._number(unit),
         )  # fmt: skip
         await unit.run(queries.START, **{name: getattr(session, name) for name in Session.__struct_fields__})
         unit.note("session.started", account.id, session_id=session.id, methods=list(methods))
@@ -219,18 +220,16 @@ class Sessions:
 
     async def end_one(self, unit: Unit, account_id: str, session_id: str, reason: str) -> bool:
         """End one session as part of a unit; False if it was not alive."""
-        ended = await unit.run(queries.END, session_id=session_id, of_account=account_id, now=unit.now, reason=reason)
-        if ended:
-            unit.note("session.ended", account_id, session_id=session_id, reason=reason)
-            unit.signal("session", session_id)
-        return bool(ended)
+        ended = await unit.find(queries.END, session_id=session_id, of_account=account_id, now=unit.now, reason=reason)
+        if ended is not None:
+            _tell(unit, account_id, session_id, ended.number, reason)
+        return ended is not None
 
     async def end_others(self, unit: Unit, account_id: str, keep: str, reason: str) -> int:
         """End every session of an account but one; return how many. `keep` may be empty: all end."""
         ended = await unit.all(queries.END_OTHERS, of_account=account_id, keep=keep, now=unit.now, reason=reason)
         for session in ended:
-            unit.note("session.ended", account_id, session_id=session.id, reason=reason)
-            unit.signal("session", session.id)
+            _tell(unit, account_id, session.id, session.number, reason)
         return len(ended)
 
     async def end_everybodys(self, caller: Caller, reason: str) -> int:
@@ -246,8 +245,7 @@ class Sessions:
                 if last is None:
                     return count
                 for session in await unit.all(queries.END_BATCH, last=last, reason=reason, **of_batch):
-                    unit.note("session.ended", session.account_id, session_id=session.id, reason=reason)
-                    unit.signal("session", session.id)
+                    _tell(unit, session.account_id, session.id, session.number, reason)
                     count += 1
             after = last
 
@@ -277,8 +275,37 @@ class Sessions:
         """Return a session as stored, or None."""
         return await self._database.find(queries.BY_ID, session_id=session_id)
 
+    async def named(self, session_id: str) -> tuple[Account, AccessClaims]:
+        """Return whom a living session names, and what an access token of it would say now; none is made.
+
+        Raises:
+            RefreshRefused: It has ended, or its account has moved on.
+        """
+        session, now = await self.find(session_id), self._database.clock.now()
+        if session is None or not session.lives(now):
+            raise RefreshRefused
+        account = await self.owner(session)
+        return account, self._minter.claims(account, session, now)
+
+    async def last_number(self) -> int:
+        """Return the highest number that a session was given; 0 where none was."""
+        found = (await self._database.all(queries.LAST_NUMBER))[0].number
+        return found or 0
+
+    async def left_behind(self, account_id: str, epoch: int) -> list[int]:
+        """Return the numbers of an account's sessions that another epoch has overtaken without ending them."""
+        now = self._database.clock.now()
+        found = await self._database.all(queries.LEFT_BEHIND, account_id=account_id, epoch=epoch, now=now)
+        return [row.number for row in found if row.number is not None]
+
+    async def _number(self, unit: Unit) -> int | None:
+        if not self._settings.status_claim:
+            return None
+        return (await unit.get(queries.GIVE_NUMBER, now=unit.now)).number
+
     async def prune(self) -> int:
-        """Delete rows of sessions whose longest life was over a month ago."""
+        """Delete rows of sessions whose longest life was over a month ago, and what their numbers came from."""
+        await self._database.run(queries.FORGET_NUMBERS)
         return await self._database.run(queries.PRUNE, before=self._database.clock.now() - 30 * 86_400_000)
 
     async def _end_replaced(self, unit: Unit) -> None:
@@ -334,6 +361,14 @@ class Sessions:
         await self.end_one(unit, session.account_id, session.id, "stolen")
         unit.later("letter", kind="session_stolen", account_id=session.account_id, agent=session.agent, when=unit.now)
         await self._alerts.raise_(unit, "session_stolen", account_id=session.account_id)
+
+
+def _tell(unit: Unit, account_id: str, session_id: str, number: int | None, reason: str) -> None:
+    """Note the end of a session, and tell every process of it."""
+    unit.note("session.ended", account_id, session_id=session_id, reason=reason)
+    unit.signal("session", session_id)
+    if number is not None:
+        unit.signal("status", str(number))
 
 
 def _bound_after(now: Millis, *, at_device: bool) -> Millis:

@@ -40,3 +40,16 @@ class SessionSettings(BaseModel):
     audience: str | None = Field(None, description="`aud` of access tokens; default is the issuer.")
     client_id: str = Field("ostiary", description="`client_id` of tokens for the house's own pages and API.")
     legacy_claims: bool = Field(default=False, description="Add `user_id` and `token_type` for older consumers.")
+    sockets_per_account: int = Field(
+        100, ge=1, description="WebSockets of one account that a process holds open at most."
+    )
+    status_claim: bool = Field(
+        default=False,
+        description="Whether access tokens name their place in a status list (Token Status List), for verifiers that "
+        "ask now and then and do not listen; 120 bytes of a token, for sessions that begin from then on.",
+    )
+    socket_query_token: bool = Field(
+        default=False,
+        description="Whether a WebSocket may show an access token as `?access_token=`: URLs end up in logs, so that a "
+        "single-use ticket is the better way.",
+    )

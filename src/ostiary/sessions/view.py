@@ -69,6 +69,26 @@ class Revocations(Lately):
     kind = "session"
 
 
+class Statuses(Lately):
+    """Places in status lists whose sessions ended."""
+
+    kind = "status"
+
+    def numbers(self) -> list[int]:
+        """Return them."""
+        return [int(number) for number in self._heard]
+
+
+class Moved(Lately):
+    """Accounts that changed: some of their sessions may count no more without having ended."""
+
+    kind = "account"
+
+    def accounts(self) -> list[tuple[str, Heard]]:
+        """Return their ids, and when they changed last."""
+        return [*self._heard.items()]
+
+
 class Bindings(Lately):
     """Sessions that were bound to a device: tokens that were made before do not say so."""
 

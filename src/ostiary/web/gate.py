@@ -13,6 +13,7 @@ from ostiary.web.address import ClientAddress
 from ostiary.web.headers import Header, api_policy, common_headers
 from ostiary.web.probe import HEADER as PROBE
 from ostiary.web.problems import BodyTooLarge, HeadersTooLarge, InternalFault, NotFound, send_problem
+from ostiary.web.redirects import SeeOther
 from ostiary.web.strict_json import MalformedJSON
 from ostiary.web.visit import App, Message, Receive, Scope, Send, Visit
 
@@ -104,6 +105,10 @@ class Gate:
             await self._serve(scope, visit, receive, sent, send)
         except Problem as problem:
             await send_problem(sent, visit, problem)
+        except SeeOther as elsewhere:
+            headers = [(b"location", elsewhere.place.encode("ascii")), (b"content-length", b"0")]
+            await sent({"type": "http.response.start", "status": 303, "headers": headers})
+            await sent({"type": "http.response.body", "body": b""})
         except Exception as fault:  # noqa: BLE001 - the last resort (ASVS 16.5.4): nothing leaks, the id is logged
             # The type and place alone: an exception's text may hold what was sent.
             log.error("request %s failed: %s at %s", visit.request_id, type(fault).__name__, _place(fault))  # noqa: TRY400

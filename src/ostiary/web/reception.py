@@ -153,7 +153,7 @@ class Reception:
             Problem: It shows none, or one that proves nothing.
         """
         admit = self._guard.admit_page if as_page else self._guard.admit
-        return _identity(await admit(visit, keys=True))
+        return identity_of(await admit(visit, keys=True))
 
     async def find(self, visit: Visit, *, as_page: bool) -> Identity | None:
         """As `admit`, but None for a visitor without a credential, or with cookies that prove nothing any more.
@@ -167,7 +167,7 @@ class Reception:
             if refusal.status != HTTPStatus.UNAUTHORIZED or visit.bearer is not None:
                 raise
             return None
-        return None if found is None else _identity(found)
+        return None if found is None else identity_of(found)
 
     def refuse_foreign_page(self, visit: Visit) -> None:
         """Refuse what another site's page has sent, before its body is read (R19).
@@ -278,7 +278,8 @@ class Reception:
             )  # fmt: skip
 
 
-def _identity(known: Known) -> Identity:
+def identity_of(known: Known) -> Identity:
+    """Return whom a verified credential names, as applications see them."""
     account = known.account  # as it is now, and not as old as the token
     return Identity(
         id=known.account_id, username=account.username, email=account.email, email_verified=account.email_verified,

@@ -10,6 +10,18 @@ from ostiary.web.settings import origin_of
 _OWN_PATH = re.compile(r"/|(?:/[A-Za-z0-9_-]{1,64}){1,8}/?")  # "/" too: an application's own front page
 
 
+class SeeOther(Exception):  # noqa: N818 - says what to do
+    """The answer of a fast lane that sends a browser elsewhere; the gate writes it.
+
+    Attributes:
+        place: Where to; judged by whoever raises this.
+    """
+
+    def __init__(self, place: str) -> None:
+        super().__init__("see other")
+        self.place = place
+
+
 def own_path(text: str | None, default: str) -> str:
     """Return the text if it is a plain path of our own, else the default.
 

@@ -28,6 +28,7 @@ class Visit:
     """What the edge knows of one request; kept in `scope["ostiary"]`.
 
     Attributes:
+        query: What stands behind the path, as it was sent.
         headers: By lower-case name; of a header sent twice the last value, and its name in `doubled`.
         address: Client address in canonical text, or None where unknown.
         answers: Headers that the answer shall carry whatever shape it takes, such as cookies.
@@ -41,12 +42,13 @@ class Visit:
 
     __slots__ = (
         "_cookies", "_nonce", "address", "answers", "device_id", "doubled", "headers", "identity", "is_answered",
-        "is_counted", "lane_methods", "languages", "method", "path", "request_id", "traffic",
+        "is_counted", "lane_methods", "languages", "method", "path", "query", "request_id", "traffic",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, address: str | None) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
         headers: dict[bytes, bytes] = dict(scope["headers"])
         self.doubled: frozenset[bytes] = frozenset()
         if len(headers) != len(scope["headers"]):

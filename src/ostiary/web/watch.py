@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from ostiary.web.traffic import Traffic
     from ostiary.web.visit import Visit
 
-UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
-UNCOUNTED_BELOW = ("/.well-known/", "/auth/static/")
-"""What machines and caches ask for, and what a page brings along: the same for everybody, and cheap."""
+UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics", "/auth/forward", "/auth/forward/browser"})
+UNCOUNTED_BELOW = ("/.well-known/", "/auth/static/", "/api/v1/auth/status-lists/")
+"""What machines, caches and proxies ask for, and what a page brings along: answered from memory.
+
+A proxy asks for every picture of a page; whoever is refused for their number gets half a page.
+"""
 
 PROVES_ITSELF = frozenset({"/api/v1/auth/refresh", "/api/v1/auth/dbsc/register", "/api/v1/auth/dbsc/refresh"})
 """Its token is a credential of its own: a noisy neighbour behind the same address must not sign others out.
