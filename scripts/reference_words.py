@@ -30,6 +30,15 @@ JOURNAL_ENTRIES = {
     "attempt.refused": "A limit or the lockout refused before anything was checked; `reason` is the problem's slug.",
     "habits.broken": "What was learned about an account's sign-ins was edited, or a later version wrote it.",
     "habits.forgotten": "What was learned about an account's sign-ins was dropped; it is learned anew.",
+    "identity.access_ended": "A provider takes the kept tokens of a connection no more; `reason` says why.",
+    "identity.access_kept": "Tokens that a provider gave are kept, sealed; `scopes` says what they allow.",
+    "identity.address_changed": (
+        "A provider says another address of its user than before, or thinks otherwise of it; the account's own stays."
+    ),
+    "identity.all_unlinked": "Every identity elsewhere was disconnected with all else that was granted.",
+    "identity.linked": "An identity at `provider` opens the account from now on.",
+    "identity.refused": "An answer from `provider` opened and connected nothing; `reason` names what was wrong.",
+    "identity.unlinked": "The owner disconnected an identity.",
     "incident.step_taken": "The keeper took a step of an incident; who and why are sealed under the house's key.",
     "journal.break_found": "The house had to go on from an end that is not its own; `what` says which part.",
     "device.welcomed": "An owner let this browser in by the link of a letter: it counts as known.",
@@ -55,6 +64,9 @@ JOURNAL_ENTRIES = {
     "password.forgotten": "The account's hash was removed: no password opens it until a new one is chosen.",
     "password.recheck_failed": "A password asked again inside a session was wrong.",
     "password.ticket_refused": "A ticket to replace a password came after the account or the password had changed.",
+    "provider.added": "The keeper set up a provider that people may sign in at; `host` is its issuer's.",
+    "provider.changed": "The keeper set a provider up anew.",
+    "provider.removed": "The keeper removed a provider; nobody signs in there any more.",
     "reports.cleared": "A keeper had the reports of violated content policies forgotten; `groups` says how many.",
     "password.reset_completed": "A new password was chosen by the link in a letter; every session ended.",
     "password.reset_offered": "A letter for a new password was queued; `asked_by` is the id of the request.",
@@ -94,6 +106,7 @@ LIMITS = {
     "passkey.address": (
         "passkeys that were refused", "or for a known browser with its account", "429", "passkey_failures_per_minute",
     ),
+    "elsewhere.address": ("ways to a provider", "", "429", "sign_ins_elsewhere_per_minute"),
     "recheck.account": ("wrong passwords inside a session", "", "429", "rechecks"),
     "export.account": ("exports of everything about an account", "", "429", "exports_per_day"),
     "weighing.address": ("passwords weighed", "by each process", "429", "weighings_per_minute"),

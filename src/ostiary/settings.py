@@ -18,6 +18,7 @@ from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
 from ostiary.csp_reports.settings import CspReportSettings
+from ostiary.federation.settings import FederationSettings
 from ostiary.keys.settings import KeySettings
 from ostiary.mail.settings import MailSettings
 from ostiary.passkeys.settings import PasskeySettings
@@ -63,6 +64,9 @@ class Settings(BaseModel):
     passwords: PasswordSettings = Field(default_factory=PasswordSettings, description="What a password must be.")
     passkeys: PasskeySettings = Field(
         default_factory=PasskeySettings, description="How many an account can have, and who may make them."
+    )
+    federation: FederationSettings = Field(
+        default_factory=FederationSettings, description="Signing in elsewhere: where, and what that is worth."
     )
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")

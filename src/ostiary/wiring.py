@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ostiary.accounts import Accounts, OwnerLetters, RestingNames
 from ostiary.alerts import Alerts, Sinks
+from ostiary.arrivals import Arrivals
 from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
 from ostiary.core.caller import HOUSE
@@ -29,6 +30,7 @@ from ostiary.core.outbound import Outbound
 from ostiary.core.secrets import Macs
 from ostiary.core.signals import Push, Signals
 from ostiary.csp_reports import CspReports
+from ostiary.federation import Federation, Identities, Providers, Transactions, Upstream, UpstreamTokens
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
 from ostiary.login import Login
@@ -52,6 +54,7 @@ from ostiary.web.reception import Reception
 from ostiary.web.traffic import Traffic
 
 if TYPE_CHECKING:
+    from ostiary.core.db import Unit
     from ostiary.server import Breadth
     from ostiary.web.visit import App
 
@@ -168,12 +171,28 @@ class Ostiary:
             PasswordPolicy(settings.passwords, settings.web.product_name), self.breaches, self.onetime,
         )  # fmt: skip
         self.passkeys = Passkeys(
-            self.database, self.accounts, self.sessions, self.alerts, self.macs, self.passwords.has_one,
+            self.database, self.accounts, self.sessions, self.alerts, self.macs, self._opens_without_passkeys,
             site_of(settings.web.public_url, settings.web.product_name), settings.passkeys,
         )  # fmt: skip
+        self.providers = Providers(self.database, self.sealer, self.signals, settings.federation)
+        upstream = Upstream(self.outbound, self.clock)
+        self.upstream_tokens = UpstreamTokens(self.database, self.accounts, self.sealer, self.providers, upstream)
+        self.upstream_tokens.serve(self.outbox)
+        self.federation = Federation(
+            self.database, self.protection, self.providers,
+            Transactions(self.database, self.macs, self.sealer, settings.federation.transaction_lifetime),
+            upstream, self.upstream_tokens, settings.web.public_url, settings.federation,
+        )  # fmt: skip
+        self.identities = Identities(
+            self.database, self.accounts, self.sessions, self.upstream_tokens, self._opens_without_connections
+        )
         self.login = Login(
-            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.attacks,
-            self.risk, self.alerts,
+            self.database, self.accounts, self.passwords, self.passkeys, self.identities, self.sessions,
+            self.protection, self.attacks, self.risk, self.alerts,
+        )  # fmt: skip
+        self.arrivals = Arrivals(
+            self.database, self.accounts, self.federation, self.identities, self.login, self.protection,
+            settings.accounts, settings.federation.join_by_address,
         )  # fmt: skip
         self.registration = Registration(
             self.database, self.accounts, self.passwords, self.sessions, self.protection, self.onetime, self.letters,
@@ -181,8 +200,8 @@ class Ostiary:
         )  # fmt: skip
         self.registration.serve(self.outbox)
         self.recovery = Recovery(
-            self.database, self.accounts, self.passwords, self.passkeys, self.sessions, self.protection, self.risk,
-            self.alerts, self.onetime, self.letters, self.post, self.outbox,
+            self.database, self.accounts, self.passwords, self.passkeys, self.identities, self.sessions,
+            self.protection, self.risk, self.alerts, self.onetime, self.letters, self.post, self.outbox,
         )  # fmt: skip
         self.recovery.serve()
         self.incident = Incident(
@@ -192,14 +211,14 @@ class Ostiary:
         self.personal_data = PersonalData(
             self.database,
             (
-                self.accounts, self.passwords, self.passkeys, self.protection, self.risk, self.alerts, self.incident,
-                self.onetime,
+                self.accounts, self.passwords, self.passkeys, self.identities, self.protection, self.risk, self.alerts,
+                self.incident, self.onetime,
             ),
             self.sessions, self.outbox, self.audit, self.places,
         )  # fmt: skip
         self.privacy = Privacy(
-            self.database, self.accounts, self.resting_names, self.passwords, self.sessions, self.protection,
-            self.onetime, self.outbox, self.personal_data, settings.privacy,
+            self.database, self.accounts, self.resting_names, self.passwords, self.identities, self.sessions,
+            self.protection, self.onetime, self.outbox, self.personal_data, settings.privacy,
         )  # fmt: skip
         self.privacy.serve()
 
@@ -267,6 +286,7 @@ class Ostiary:
             await self.keys.open(HOUSE)
             await self.signals.start()
             await self.blocks.load()
+            await self.providers.reload()
             if work:
                 await self.presence.beat()
                 await self.outbox.start()
@@ -322,6 +342,12 @@ class Ostiary:
             return self._is_open
         return False
 
+    async def _opens_without_passkeys(self, unit: Unit, account_id: str) -> bool:
+        return await self.passwords.has_one(unit, account_id) or await self.identities.has_one(unit, account_id)
+
+    async def _opens_without_connections(self, unit: Unit, account_id: str) -> bool:
+        return await self.passwords.has_one(unit, account_id) or await self.passkeys.has_one(unit, account_id)
+
     def _schedule(self) -> None:
         every = self.outbox.every
         every(timedelta(minutes=5), "keys", lambda: self.keys.tend(HOUSE))
@@ -332,6 +358,8 @@ class Ostiary:
         every(timedelta(minutes=10), "signals", self.signals.prune)
         every(timedelta(minutes=10), "one-time tokens", lambda: self.onetime.prune(self.database))
         every(timedelta(minutes=10), "passkey challenges", self.passkeys.prune)
+        every(timedelta(minutes=10), "sign-ins elsewhere", self.federation.transactions.prune)
+        every(timedelta(minutes=1), "providers", self.providers.reload)
         every(timedelta(minutes=1), "places", self.places.renew)
         every(timedelta(minutes=1), "counters", self.protection.prune)
         every(BEAT, "presence", self.presence.beat)

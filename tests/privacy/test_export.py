@@ -15,6 +15,7 @@ from sqlalchemy import select
 from tests.attacks.raw import contents
 from tests.contract.browser import Browser
 from tests.contract.test_register_and_login import assert_problem
+from tests.federation.steps import attach
 from tests.house import API, PASSWORD, bearer, journalled, letter_to, login, register, token_in
 from tests.passkeys.steps import add
 from tests.privacy.steps import export
@@ -58,6 +59,7 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     await house.privacy.erase_for(KEEPER, other["user"]["id"])
     held = await login(client)
     await add(client, bearer(held))
+    await attach(house, account_id)
     secrets += [unlocking, held["access_token"], held["refresh_token"]]
     return held, secrets
 

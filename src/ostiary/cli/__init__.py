@@ -22,6 +22,7 @@ COMMANDS = {
     "key": ("ostiary.cli.keys", "key", "List, rotate and kill keys."),
     "mail": ("ostiary.cli.mail", "mail", "Look at letters, and at templates of your own."),
     "migrate": ("ostiary.cli.migrate", "migrate", "Bring the database up to date."),
+    "provider": ("ostiary.cli.providers", "provider", "Set up and test providers that people sign in at."),
     "risk": ("ostiary.cli.risk", "risk", "Explain verdicts on sign-ins, and try out another policy."),
     "serve": ("ostiary.cli.serve", "serve", "Run the server."),
     "session": ("ostiary.cli.sessions", "session", "List and revoke sessions."),

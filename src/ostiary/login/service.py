@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ostiary.accounts import find_address_key, name_key, tell_of_lock, tell_of_refusal
 from ostiary.core.secrets import new_id
+from ostiary.federation import METHODS as ELSEWHERE
+from ostiary.federation import ElsewhereRefused
 from ostiary.passkeys import PasskeyRefused
 from ostiary.passwords import PasswordChangeRequired, Proof, WrongPassword
 from ostiary.protection import Attempt
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
+    from ostiary.federation import Entrance, Identities
     from ostiary.passkeys import Assertion, Passkeys
     from ostiary.passkeys import Proof as PasskeyProof
     from ostiary.passwords import Passwords
@@ -56,6 +59,7 @@ class Login:
     accounts: Accounts
     passwords: Passwords
     passkeys: Passkeys
+    identities: Identities
     sessions: Sessions
     protection: Protection
     attacks: Attacks
@@ -148,6 +152,49 @@ class Login:
             raise PasskeyRefused
         await self.protection.passkey_succeeded(proof.account_id, spend)
         return entered
+
+    async def with_identity(self, caller: Caller, entrance: Entrance) -> Grant:
+        """Sign a device in by what a provider has said, in answer to a question of this browser.
+
+        A locked name is no concern of it: nothing is guessed here (D5). It is one factor, whatever the provider
+        asked for: a second one that the account has is owed as after a password.
+
+        Args:
+            caller: Who asks; `device_id` if their browser is known.
+            entrance: Who they are, and the account that it opens.
+
+        Raises:
+            ElsewhereRefused: The account is closed, was ended since, or policy refuses this sign-in.
+            AddressBlocked: The address is blocked to strangers.
+        """
+        account_id = entrance.connection.account_id
+        async with self.database.unit(caller) as unit:
+            known = await self._knows(unit, account_id)
+        if not known:
+            await self.protection.refuse_blocked(caller, account_id)
+        attempt = Attempt.earned(account_id, is_known_device=known)
+        risk = await self._judged(caller, attempt, breached=False)
+        entered = await self._enter_by_identity(caller, entrance, attempt, risk)
+        if entered is None:
+            raise ElsewhereRefused
+        await self.protection.passkey_succeeded(account_id, None)
+        return entered
+
+    async def _enter_by_identity(
+        self, caller: Caller, entrance: Entrance, attempt: Attempt, risk: Assessment
+    ) -> Grant | None:
+        """Start the session that was earned; None if none was, and what is told of that is queued."""
+        async with self.database.unit(caller) as unit:
+            if not await self.identities.confirm(unit, entrance):
+                return None
+            account = await self.accounts.get(unit, entrance.connection.account_id)
+            if not account.is_alive or account.epoch != entrance.epoch:
+                unit.note("login.refused", account.id, reason="epoch" if account.is_alive else account.status)
+                return None
+            if self._is_refused(attempt, account, risk):
+                await self._note_refusal(unit, account, risk)
+                return None
+            return await self._start(unit, account, risk, ELSEWHERE)
 
     async def _enter_by_passkey(self, caller: Caller, proof: PasskeyProof, risk: Assessment) -> Grant | None:
         """Start the session that was earned; None if none was, and what is told of that is queued."""

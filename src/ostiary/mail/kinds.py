@@ -19,6 +19,8 @@ KINDS: Final[dict[str, frozenset[str]]] = {
     "passkey_added": _DONE | {"name"},
     "passkey_removed": _DONE | {"name"},
     "passkey_copied": _DONE | {"name"},
+    "provider_linked": _DONE | {"provider", "name"},
+    "provider_unlinked": _DONE | {"provider", "name"},
     "account_locked": frozenset({"username", "when", "link"}),
     "sign_in_refused": _DONE | {"link"},
     "account_erasing": _DONE | {"until", "link"},

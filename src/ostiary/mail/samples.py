@@ -18,6 +18,7 @@ FACTS: Final[dict[str, Any]] = {
     "agent": "Firefox on Linux",
     "address": "192.0.2.4",
     "name": "Blue key",
+    "provider": "GitHub",
     "alert": "spraying_seen",
     "alert_id": "AZabcdefgh",
     "severity": "critical",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ostiary.alerts.models
 import ostiary.audit.models
 import ostiary.csp_reports.models
+import ostiary.federation.models
 import ostiary.incident.models
 import ostiary.keys.models
 import ostiary.passkeys.models

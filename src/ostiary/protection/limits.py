@@ -32,6 +32,7 @@ class Limits:
     resets: Limit
     letters: Limit
     passkeys: Limit
+    elsewhere: Limit
     rechecks: Limit
     exports: Limit
     weighings: Limit
@@ -61,6 +62,7 @@ class Limits:
             resets=Limit("reset.address", settings.resets_per_hour, HOUR),
             letters=Limit("letters.mailbox", settings.letters_per_hour, HOUR, per="mailbox"),
             passkeys=Limit("passkey.address", settings.passkey_failures_per_minute, MINUTE),
+            elsewhere=Limit("elsewhere.address", settings.sign_ins_elsewhere_per_minute, MINUTE),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
             exports=Limit("export.account", settings.exports_per_day, timedelta(days=1), per="account"),
             weighings=Limit("weighing.address", settings.weighings_per_minute, MINUTE),

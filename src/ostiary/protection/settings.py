@@ -85,6 +85,7 @@ class ProtectionSettings(BaseModel):
     passkey_failures_per_minute: int = Field(
         10, ge=1, description="Passkeys refused to one address, or to one known browser, in a minute."
     )
+    sign_ins_elsewhere_per_minute: int = Field(20, ge=1, description="Ways to a provider from one address in a minute.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
     exports_per_day: int = Field(5, ge=1, description="Exports of everything about one account in a day.")
     challenge: ChallengeSettings = Field(

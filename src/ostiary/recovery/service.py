@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
     from ostiary.core.onetime import OneTimeTokens, Spent
+    from ostiary.federation import Identities
     from ostiary.mail import Letters, Post
     from ostiary.passkeys import Passkeys
     from ostiary.passwords import Passwords
@@ -53,6 +54,7 @@ class Recovery:
     accounts: Accounts
     passwords: Passwords
     passkeys: Passkeys
+    identities: Identities
     sessions: Sessions
     protection: Protection
     risk: Risk
@@ -184,6 +186,7 @@ class Recovery:
             await self.accounts.keep(unit, spent.account_id)
             # All of them: which are the owner's own, nobody can tell from here (decision 33).
             await self.passkeys.forget_all(unit, spent.account_id)
+            await self.identities.forget_all(unit, spent.account_id)
             await self._end_everything(unit, spent.account_id, "disowned")
             found = await self._disowned(unit, spent)  # read last: the row is ours now, until the commit
             # Older letters to the same mailbox tell of what has just been ended.
@@ -238,6 +241,7 @@ class Recovery:
                 raise NotClosed
             await self.passwords.forget(unit, account_id)
             await self.passkeys.forget_all(unit, account_id)
+            await self.identities.forget_all(unit, account_id)
             claim = await self.accounts.claim_address(unit, account_id, address)
             await self.accounts.prove(unit, claim.id)
             unit.note("account.returned", account_id)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import FastAPI, Response
 
 import ostiary.accounts.api
+import ostiary.arrivals.pages
 import ostiary.csp_reports.api
+import ostiary.federation.api
+import ostiary.federation.pages
 import ostiary.login.api
 import ostiary.login.pages
 import ostiary.passkeys.api
@@ -43,6 +46,8 @@ ROUTERS = (
     ostiary.accounts.api.router,
     ostiary.passwords.api.router,
     ostiary.passkeys.api.router,
+    ostiary.federation.api.router,
+    ostiary.federation.api.keeping,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
@@ -52,6 +57,10 @@ ROUTERS = (
     ostiary.login.pages.router,
     ostiary.passwords.pages.router,
     ostiary.passkeys.pages.router,
+    ostiary.federation.pages.router,
+    ostiary.federation.pages.leaving,
+    ostiary.arrivals.pages.router,
+    ostiary.arrivals.pages.posting,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
@@ -72,12 +81,16 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     parts = (
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.letters,
+        house.federation, house.identities, house.arrivals,
         Document(house, app),
         *filter(None, [mailbox]),
     )  # fmt: skip
     shortest = house.settings.passwords.floor(second_factor=False)
     renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest)
-    edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock)
+    edge = Edge(
+        house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock,
+        lambda: house.providers.choices,
+    )  # fmt: skip
     inside = House(edge, {type(part): part for part in parts})
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ostiary.web.settings import CookieSettings
     from ostiary.web.visit import Visit
 
-Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey", "bound"]
+Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey", "bound", "federation"]
 Header = tuple[bytes, bytes]
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -32,6 +32,7 @@ class Cookies:
             "device": prefix + settings.device,
             "passkey": prefix + settings.passkey,
             "bound": prefix + settings.bound,
+            "federation": prefix + settings.federation,
         }
 
     def name(self, kind: Kind) -> str:
