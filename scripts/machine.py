@@ -58,6 +58,7 @@ MANAGERS = (
             "postgresql": ("postgresql",),
             "valkey": ("redis-server",),
             "wrk": ("wrk",),
+            "node": ("nodejs", "npm"),
         },
     ),
     PackageManager(
@@ -81,6 +82,7 @@ MANAGERS = (
             "postgresql": ("postgresql",),
             "valkey": ("valkey",),
             "wrk": ("wrk",),
+            "node": ("nodejs", "npm"),
         },
     ),
     PackageManager(
@@ -92,6 +94,7 @@ MANAGERS = (
             "postgresql": ("postgresql@17",),
             "valkey": ("valkey",),
             "wrk": ("wrk",),
+            "node": ("node",),
         },
         by_itself=False,
     ),

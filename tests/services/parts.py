@@ -26,6 +26,7 @@ CERTUTIL = Part("certutil", "install the tools of NSS, for example `apt-get inst
 POSTGRESQL = Part("postgresql", "install PostgreSQL, for example `apt-get install postgresql`")
 WRK = Part("wrk", "install wrk, for example `apt-get install wrk`")
 VALKEY = Part("valkey", "install Valkey or Redis, for example `apt-get install redis-server`")
+OIDC_PROVIDER = Part("oidc-provider", "install Node and type `npm ci` in tests/counterparts/oidc")
 
 
 def do_without(part: Part) -> NoReturn:
