@@ -58,12 +58,23 @@ def sections(model: type[BaseModel] = Settings, path: str = "") -> Iterator[tupl
             below = f"{path}{name}"
             yield below, field.description or "", kind
             yield from sections(kind, f"{below}.")
+        elif named := named_sections(field):
+            yield f"{path}{name}.NAME", field.description or "", named
+
+
+def named_sections(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the model of sections that the keeper names, such as `[federation.providers.github]`, or None."""
+    inside = get_args(field.annotation) if get_origin(field.annotation) is dict else ()
+    last = inside[-1] if inside else None
+    return last if isinstance(last, type) and issubclass(last, BaseModel) else None
 
 
 def plain_fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     """Yield the settings of one section, without the sections inside it."""
     for name, field in model.model_fields.items():
-        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)) and not named_sections(
+            field
+        ):
             yield name, field
 
 

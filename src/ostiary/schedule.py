@@ -9,10 +9,10 @@ from ostiary.core.caller import HOUSE
 from ostiary.protection import BEAT
 
 if TYPE_CHECKING:
-    from ostiary.wiring import Ostiary
+    from ostiary.rooms import Rooms
 
 
-def schedule(house: Ostiary) -> None:
+def schedule(house: Rooms) -> None:
     """Have every part looked after, by whichever process works."""
     every = house.outbox.every
     every(timedelta(minutes=5), "keys", lambda: house.keys.tend(HOUSE))
@@ -24,6 +24,8 @@ def schedule(house: Ostiary) -> None:
     every(timedelta(minutes=10), "one-time tokens", lambda: house.onetime.prune(house.database))
     every(timedelta(minutes=10), "passkey challenges", house.passkeys.prune)
     every(timedelta(minutes=10), "authenticator enrolments", house.totp.prune)
+    every(timedelta(minutes=10), "sign-ins elsewhere", house.federation.transactions.prune)
+    every(timedelta(minutes=1), "providers", house.providers.reload)
     every(timedelta(minutes=10), "sign-in links", house.magic_links.prune)
     every(timedelta(minutes=10), "text codes", house.texts.prune)
     every(timedelta(hours=6), "remembered browsers", house.browsers.prune)

@@ -19,6 +19,7 @@ from ostiary.core.errors import Misconfigured
 from ostiary.core.hashing import HashingSettings
 from ostiary.core.outbound import OutboundSettings
 from ostiary.csp_reports.settings import CspReportSettings
+from ostiary.federation.settings import FederationSettings
 from ostiary.forward.settings import ForwardSettings
 from ostiary.keys.settings import KeySettings
 from ostiary.login.settings import LoginSettings
@@ -85,6 +86,9 @@ class Settings(BaseModel):
     )
     login: LoginSettings = Field(
         default_factory=LoginSettings, description="Second factors, and browsers that need not show one."
+    )
+    federation: FederationSettings = Field(
+        default_factory=FederationSettings, description="Signing in elsewhere: where, and what that is worth."
     )
     hashing: HashingSettings = Field(default_factory=HashingSettings, description="What a password hash costs.")
     protection: ProtectionSettings = Field(default_factory=ProtectionSettings, description="Limits and lockout.")

@@ -65,10 +65,11 @@ class Door:
 
     @property
     def is_page(self) -> bool:
-        return self.path.startswith("/auth/")
+        return self.path.startswith(("/auth/", "/accounts/"))
 
 
 def concrete(path: str) -> str:
+    path = path.replace("{provider}", "github")
     return re.sub(r"\{name\}", "ostiary.css", re.sub(r"\{\w+_id\}", SOME_SESSION, path))
 
 

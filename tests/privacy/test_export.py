@@ -15,6 +15,7 @@ from sqlalchemy import select
 from tests.attacks.raw import contents
 from tests.contract.browser import Browser
 from tests.contract.test_register_and_login import assert_problem
+from tests.federation.steps import attach
 from tests.house import API, PASSWORD, OpenHouse, bearer, journalled, letter_to, login, register, strengthened, token_in
 from tests.login.steps import remembering
 from tests.magiclinks.steps import asked
@@ -81,6 +82,7 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     await add_phone(house, client, bearer(held))
     await begin(client, bearer(held))
     held = await remembering(client, authenticator)
+    await attach(house, account_id)
     secrets += [unlocking, held["access_token"], held["refresh_token"]]
     return held, secrets
 

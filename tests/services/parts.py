@@ -27,6 +27,7 @@ POSTGRESQL = Part("postgresql", "install PostgreSQL, for example `apt-get instal
 NGINX = Part("nginx", "install nginx, for example `apt-get install nginx-light`")
 WRK = Part("wrk", "install wrk, for example `apt-get install wrk`")
 VALKEY = Part("valkey", "install Valkey or Redis, for example `apt-get install redis-server`")
+OIDC_PROVIDER = Part("oidc-provider", "install Node and type `npm ci` in tests/counterparts/oidc")
 
 
 def do_without(part: Part) -> NoReturn:

@@ -24,6 +24,7 @@ COMMANDS = {
     "machine": ("ostiary.cli.machines", "machine", "Open accounts for machines, and make API keys for them."),
     "mail": ("ostiary.cli.mail", "mail", "Look at letters, and at templates of your own."),
     "migrate": ("ostiary.cli.migrate", "migrate", "Bring the database up to date."),
+    "provider": ("ostiary.cli.providers", "provider", "Set up and test providers that people sign in at."),
     "revocation": ("ostiary.cli.revocation", "revocation", "Let programs hear of ended sessions."),
     "risk": ("ostiary.cli.risk", "risk", "Explain verdicts on sign-ins, and try out another policy."),
     "serve": ("ostiary.cli.serve", "serve", "Run the server."),

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, get_args
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+    load_pem_private_key,
+)
 from joserfc.errors import JoseError
 from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey, import_key
@@ -165,6 +171,21 @@ class SigningKey:
             private = None
         if not isinstance(private, PrivateKey):
             raise KeyRefused("The bytes are no private key in PKCS #8.")
+        return cls(key_id, algorithm, private)
+
+    @classmethod
+    def from_pem(cls, key_id: str, algorithm: Algorithm, data: bytes) -> SigningKey:
+        """Return the key of an unencrypted PEM file, as providers hand them out.
+
+        Raises:
+            KeyRefused: It is no such key.
+        """
+        try:
+            private = load_pem_private_key(data, password=None)
+        except (ValueError, TypeError):
+            private = None
+        if not isinstance(private, PrivateKey):
+            raise KeyRefused("The text is no private key in PEM.")
         return cls(key_id, algorithm, private)
 
 

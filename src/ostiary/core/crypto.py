@@ -82,6 +82,11 @@ class Sealer:
             raise Unsealable("no such data key")
         return self._wrapper(key.id, key.material).open(sealed[1 + length :], context)
 
+    def is_current(self, sealed: bytes) -> bool:
+        """Return whether a value lies under the current data key; if not, seal it anew, so that an older one can go."""
+        name = self._ring.current("data", self._clock.now()).id.encode()
+        return sealed[: 1 + len(name)] == bytes([len(name)]) + name
+
     def marks(self, purpose: str, text: str) -> list[bytes]:
         """Return keyed digests of a text, that of the current key first, then those of all others.
 

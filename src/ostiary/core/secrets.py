@@ -158,3 +158,18 @@ def is_proof(shown: str, secret: bytes, message: bytes) -> bool:
 def plain_digest(text: str) -> bytes:
     """Return SHA-256 of a text, to name it in memory without keeping it."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def is_left_half(shown: str, text: str) -> bool:
+    """Return whether one text is the left half of the digest of another (OpenID Connect Core 3.1.3.6, `at_hash`).
+
+    The digest is that of the signature's algorithm: SHA-256, or SHA-512 for Ed25519.
+    """
+    raw = text.encode("utf-8", "surrogatepass")
+    halves = (hashlib.sha256(raw).digest()[:16], hashlib.sha512(raw).digest()[:32])
+    return any(hmac.compare_digest(b64(half).encode(), shown.encode("utf-8", "replace")) for half in halves)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the `S256` challenge of a PKCE verifier (RFC 7636 section 4.2)."""
+    return b64(plain_digest(verifier))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ostiary.integrations.mounted import Mounted
@@ -28,6 +29,15 @@ HOUSE_PATHS = frozenset(_EXACTLY) | {f"{path}/" for path in _EXACTLY}
 stay the application's: it is the application that runs there.
 """
 
+_PROVIDER = r"[a-z][a-z0-9_-]{0,31}"
+_ELSEWHERE = re.compile(rf"/accounts/{_PROVIDER}/login(/callback)?/?|/api/v1/admin/providers(/{_PROVIDER}(/test)?)?/?")
+"""Where people leave for a provider, and come back from it; and where the keeper sets providers up."""
+
+NOT_OPEN = (
+    "Ostiary is not open: the application's lifespan did not run. Servers run it unless told otherwise; in tests "
+    "write `with TestClient(app) as client`, or `async with house` around a client that runs no lifespan."
+)
+
 
 def is_house_path(path: str) -> bool:
     """Return whether a decoded path is the house's to answer.
@@ -37,6 +47,8 @@ def is_house_path(path: str) -> bool:
     merely looks alike, as `//auth/account`, is a path of the application's,
     which has no such route.
     """
+    if path.startswith(("/accounts/", "/api/v1/admin/providers")):  # all else below these is the application's
+        return _ELSEWHERE.fullmatch(path) is not None
     return path.startswith(HOUSE_PREFIXES) or path in HOUSE_PATHS
 
 

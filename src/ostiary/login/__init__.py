@@ -3,6 +3,7 @@
 from ostiary.login.browsers import RememberedBrowsers
 from ostiary.login.entrance import Entrance, SecondFactorOwed
 from ostiary.login.factors import SecondFactor, SecondFactors
+from ostiary.login.identity import ByIdentity
 from ostiary.login.links.verb import ByLink
 from ostiary.login.second_step import SecondStep
 from ostiary.login.service import Login, folded
@@ -11,6 +12,7 @@ from ostiary.login.step_up import StepUp
 from ostiary.login.tickets import Tickets
 
 __all__ = [
+    "ByIdentity",
     "ByLink",
     "Entrance",
     "Login",

@@ -161,6 +161,17 @@ class Entrance:
             return True
         return not risk.facts.known_device and (risk.facts.signins > 0 or await self.sessions.has_any(unit, account.id))
 
+    def refuses(self, attempt: Attempt, account: Account, risk: Assessment, *, has_second: bool) -> bool:
+        """Return whether policy lets this one right proof not pass by itself.
+
+        A challenge is a second proof: the account's second factor, or for who has none the link in a letter. A
+        browser that was signed in before is one already. Without a proven address there is nobody to write to:
+        strangers who fail often enough could then shut the owner out for good, which no policy wants (D5).
+        """
+        if risk.action == "challenge":
+            return account.email_verified and not attempt.is_known_device and not has_second
+        return risk.action == "deny"
+
     async def step_up(self, unit: Unit, account: Account, session_id: str, methods: tuple[str, ...]) -> Grant | None:
         """Let a session say that its owner has just shown this; None if it is over. Never starts another."""
         session = await self.sessions.step_up(unit, account, session_id, methods)

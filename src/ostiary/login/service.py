@@ -12,7 +12,7 @@ from ostiary.passwords import Proof, WrongPassword
 from ostiary.protection import Attempt
 
 if TYPE_CHECKING:
-    from ostiary.accounts import Account, Accounts
+    from ostiary.accounts import Accounts
     from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
@@ -183,7 +183,7 @@ class Login:
                 return None
             held = await self.factors.held(unit, account.id)
             has_second = self.factors.is_owed(held, ())
-            if self._is_refused(attempt, account, shown.risk, has_second=has_second):
+            if self.entrance.refuses(attempt, account, shown.risk, has_second=has_second):
                 await self.entrance.note_refusal(unit, account, shown.risk)
                 return None
             evidence = Evidence(proof.methods, proof.mark, shown.must_change)
@@ -191,17 +191,6 @@ class Login:
 
     async def _is_enough(self, unit: Unit, account_id: str, methods: tuple[str, ...]) -> bool:
         return not self.factors.is_owed(await self.factors.held(unit, account_id), methods)
-
-    def _is_refused(self, attempt: Attempt, account: Account, risk: Assessment, *, has_second: bool) -> bool:
-        """Return whether policy lets this right password not pass by itself.
-
-        A challenge is a second proof: the account's second factor, or for who has none the link in a letter. A
-        browser that was signed in before is one already. Without a proven address there is nobody to write to:
-        strangers who fail often enough could then shut the owner out for good, which no policy wants (D5).
-        """
-        if risk.action == "challenge":
-            return account.email_verified and not attempt.is_known_device and not has_second
-        return risk.action == "deny"
 
     async def _note_failure(self, unit: Unit, attempt: Attempt) -> None:
         unit.note("login.failed", attempt.account_id)

@@ -30,6 +30,8 @@ KINDS: Final[dict[str, frozenset[str]]] = {
     "api_key_made": _DONE | {"name", "key"},
     "api_key_rotated": _DONE | {"name", "key"},
     "api_key_revoked": _DONE | {"name", "key"},
+    "provider_linked": _DONE | {"provider", "name"},
+    "provider_unlinked": _DONE | {"provider", "name"},
     "account_locked": frozenset({"username", "when", "link"}),
     "sign_in_refused": _DONE | {"link"},
     "account_erasing": _DONE | {"until", "link"},

@@ -25,6 +25,7 @@ FACTS: Final[dict[str, Any]] = {
     "left": 3,
     "number": "+46 ••• 67",
     "code": "K7QM-2XHD",
+    "provider": "GitHub",
     "alert": "spraying_seen",
     "alert_id": "AZabcdefgh",
     "severity": "critical",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ostiary.codes import RecoveryCodes
     from ostiary.codes import Standing as Codes
     from ostiary.core.db import Database, Unit
+    from ostiary.federation import Identities
     from ostiary.passkeys import Passkeys
     from ostiary.passwords import Passwords
     from ostiary.sessions import Sessions
@@ -55,6 +56,7 @@ class Standing:
         browsers: How many need not show a second factor.
         sessions: On how many devices somebody is signed in.
         api_keys: How many programs hold a key.
+        connections: How many identities elsewhere open it.
     """
 
     strongest: Strength
@@ -66,6 +68,7 @@ class Standing:
     browsers: int
     sessions: int
     api_keys: int
+    connections: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Mfa:
     passkeys: Passkeys
     texts: Texts
     api_keys: ApiKeys
+    identities: Identities
     factors: Factors
     browsers: Browsers
 
@@ -94,6 +98,7 @@ class Mfa:
             passkeys=len(await self.passkeys.listed(account_id)), phone=await self.texts.shown(account_id),
             browsers=await self.browsers.number(account_id), sessions=len(await self.sessions.listed(account_id)),
             api_keys=len(await self.api_keys.listed(account_id)),
+            connections=len(await self.identities.listed(account_id)),
         )  # fmt: skip
 
     async def forget(self, unit: Unit, account_id: str, reason: str) -> int:

@@ -7,6 +7,7 @@ import ostiary.apikeys.models
 import ostiary.audit.models
 import ostiary.codes.models
 import ostiary.csp_reports.models
+import ostiary.federation.models
 import ostiary.incident.models
 import ostiary.keys.models
 import ostiary.login.models

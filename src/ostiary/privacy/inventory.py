@@ -234,6 +234,36 @@ INVENTORY: Final[dict[str, Columns]] = {
         },
         _sections("text_codes", "purpose sent_at expires_at guesses spent_at", sealed="number"),
     ),
+    "federation_providers": _together(
+        _all("slug settings created_at changed_at", OfTheHouse("where people may sign in besides")),
+        {"sealed": Secret("the client's own secret at the provider")},
+    ),
+    "federation_transactions": _together(
+        {
+            "account_id": _OWNER,
+            "digest": _DIGEST,
+            "browser": Secret("the digest of a cookie"),
+            "sealed": Secret("what proves that an answer is to this question"),
+        },
+        _all(
+            "id provider purpose session_id expires_at spent_at",
+            OfTheHouse("a way to a provider that is under way for minutes, and gone within an hour"),
+        ),
+    ),
+    "federated_identities": _together(
+        {"account_id": _OWNER},
+        _sections("connections", "id provider issuer subject email email_verified name linked_at last_used_at"),
+    ),
+    "upstream_tokens": _together(
+        {
+            "connection_id": Exported("connections.id"),
+            "access": Secret("opens the owner's account elsewhere, without them"),
+            "refresh": Secret("the same, for longer"),
+            "claimed_until": OfTheHouse("which process renews it just now"),
+            "version": Exported("connections.access.renewals"),
+        },
+        _sections("connections.access", "scopes expires_at stored_at ended_at"),
+    ),
     "processes": _all("id seen_at", OfTheHouse("its own processes")),
     "csp_reports": _all(
         "id directive blocked page source disposition sample count first_seen_at last_seen_at",

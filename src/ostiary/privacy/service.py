@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
     from ostiary.core.onetime import OneTimeTokens, Spent
+    from ostiary.federation import Identities
     from ostiary.passwords import Passwords, Proof
     from ostiary.privacy.export import PersonalData
     from ostiary.privacy.settings import PrivacySettings
@@ -46,6 +47,7 @@ class Privacy:
     accounts: Accounts
     names: RestingNames
     passwords: Passwords
+    identities: Identities
     sessions: Sessions
     protection: Protection
     tokens: OneTimeTokens
@@ -199,8 +201,10 @@ class Privacy:
 
     async def _erase(self, unit: Unit, account_id: str, *, by: Millis) -> bool:
         rest = unit.now + millis(self.settings.name_rest)
+        farewell = await self.identities.farewell(unit, account_id)
         if not await self.accounts.erase(unit, account_id, by=by, names_rest_until=rest):
             return False
+        self.identities.give_back(unit, farewell)
         unit.later(SWEEP, erased=account_id)
         return True
 

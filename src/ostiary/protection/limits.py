@@ -45,6 +45,7 @@ class Limits:
     factors: Limit
     factors_daily: Limit
     api_keys: Limit
+    elsewhere: Limit
     rechecks: Limit
     enrolments: Limit
     exports: Limit
@@ -86,6 +87,7 @@ class Limits:
             texts_of_prefix=Limit("text.prefix", settings.text_budget_of_prefix, DAY, per="prefix"),
             texts_in_all=Limit("text.all", settings.text_budget, DAY, per="everybody"),
             api_keys=Limit("apikey.address", settings.api_key_failures_per_minute, MINUTE),
+            elsewhere=Limit("elsewhere.address", settings.sign_ins_elsewhere_per_minute, MINUTE),
             rechecks=Limit("recheck.account", settings.rechecks, timedelta(minutes=15), per="account"),
             enrolments=Limit("enrolment.account", settings.enrolment_codes, timedelta(minutes=15), per="account"),
             exports=Limit("export.account", settings.exports_per_day, timedelta(days=1), per="account"),

@@ -264,11 +264,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         """
         key = f"{account_id} {caller.device_id}" if known_device else counted(caller.address or "")
         if not known_device:
-            await self._blocks.ensure_fresh()
-            try:
-                self._blocks.refuse(caller.address, "strangers")
-            except AddressBlocked as refusal:
-                await self._refuse(caller, account_id, refusal)
+            await self.refuse_blocked(caller, account_id)
             if caller.address is None:
                 return None
         spend = Spend(self.limits.passkeys, self._digest(key))
@@ -280,6 +276,18 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         await self._durable.forget(self._in_all("", account_id))
         if spend is not None:
             await self._limiter.give_back(spend)
+
+    async def admit_elsewhere(self, caller: Caller) -> None:
+        """Spend for a way to a provider, which writes a row. Raises `LimitReached` past what a person presses."""
+        await self._spend_of_address(caller, self.limits.elsewhere)
+
+    async def refuse_blocked(self, caller: Caller, account_id: str | None) -> None:
+        """Raise `AddressBlocked` where the caller's address is blocked to strangers, who this one is."""
+        await self._blocks.ensure_fresh()
+        try:
+            self._blocks.refuse(caller.address, "strangers")
+        except AddressBlocked as refusal:
+            await self._refuse(caller, account_id, refusal)
 
     async def admit_recheck(self, caller: Caller, account_id: str) -> Spend:
         """Spend for a password that is asked again inside a session.

@@ -112,6 +112,7 @@ class ProtectionSettings(BaseModel):
     api_key_failures_per_minute: int = Field(
         20, ge=1, description="Wrong API keys, each counted once, from one address in a minute."
     )
+    sign_ins_elsewhere_per_minute: int = Field(20, ge=1, description="Ways to a provider from one address in a minute.")
     rechecks: int = Field(5, ge=1, description="Wrong passwords inside a session in 15 minutes.")
     enrolment_codes: int = Field(
         5, ge=1, le=100, description="Wrong codes in 15 minutes while a second factor is set up."

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
     from ostiary.core.onetime import OneTimeTokens, Spent
+    from ostiary.federation import Identities
     from ostiary.mail import Letters, Post
     from ostiary.passwords import Passwords
     from ostiary.protection import Protection
@@ -82,6 +83,7 @@ class Recovery:
     accounts: Accounts
     passwords: Passwords
     factors: Factors
+    identities: Identities
     sessions: Sessions
     protection: Protection
     risk: Risk
@@ -218,6 +220,8 @@ class Recovery:
             # What a thief may have set up and a letter has told of; else whoever merely reads the mailbox could take
             # every second factor away (decision 34).
             await self.factors.forget_since(unit, spent.account_id, _young(unit))
+            # All of them: which are the owner's own, nobody can tell from here (decision 33).
+            await self.identities.forget_all(unit, spent.account_id)
             await self._end_everything(unit, spent.account_id, "disowned")
             # Read last: the row is ours now, until the commit.
             found = (await self._disowned(unit, spent))._replace(loses_protection=loses)
@@ -273,6 +277,7 @@ class Recovery:
                 raise NotClosed
             await self.passwords.forget(unit, account_id)
             await self.factors.forget_all(unit, account_id)
+            await self.identities.forget_all(unit, account_id)
             claim = await self.accounts.claim_address(unit, account_id, address)
             await self.accounts.prove(unit, claim.id)
             unit.note("account.returned", account_id)

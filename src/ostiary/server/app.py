@@ -10,9 +10,12 @@ from fastapi import FastAPI, Response
 import ostiary.accounts.api
 import ostiary.apikeys.api
 import ostiary.apikeys.pages
+import ostiary.arrivals.pages
 import ostiary.codes.api
 import ostiary.codes.pages
 import ostiary.csp_reports.api
+import ostiary.federation.api
+import ostiary.federation.pages
 import ostiary.forward.pages
 import ostiary.login.api
 import ostiary.login.links.api
@@ -67,6 +70,8 @@ ROUTERS = (
     ostiary.login.links.api.router,
     ostiary.texts.api.router,
     ostiary.apikeys.api.router,
+    ostiary.federation.api.router,
+    ostiary.federation.api.keeping,
     ostiary.recovery.api.router,
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
@@ -84,6 +89,10 @@ ROUTERS = (
     ostiary.login.links.pages.router,
     ostiary.texts.pages.router,
     ostiary.apikeys.pages.router,
+    ostiary.federation.pages.router,
+    ostiary.federation.pages.leaving,
+    ostiary.arrivals.pages.router,
+    ostiary.arrivals.pages.posting,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
@@ -107,8 +116,8 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
         house.accounts, house.login, house.passwords, house.recovery, house.registration, house.sessions,
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.api_keys,
         house.magic_links, house.texts, house.totp, house.codes, house.mfa, house.by_link, house.second_step,
-        house.step_up, house.letters,
-        house.socket_tickets, house.feed, house.readers, house.return_places, house.status_lists,
+        house.step_up, house.letters, house.socket_tickets, house.feed, house.readers, house.return_places,
+        house.status_lists, house.federation, house.identities, house.arrivals,
         Document(house, app),
         *filter(None, [mailbox, console]),
     )  # fmt: skip
@@ -116,7 +125,10 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     switches = {"links": house.settings.magiclinks.offered, "texts": house.texts.are_offered}
     offered = frozenset(name for name, is_on in switches.items() if is_on)
     renderer = Renderer(house.settings.web.product_name, PAGE_PREFIX, shortest, offered)
-    edge = Edge(house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock, house.factors)
+    edge = Edge(
+        house.guard, house.cookies, house.csrf, house.settings.web, renderer, house.clock, house.factors,
+        lambda: house.providers.choices,
+    )  # fmt: skip
     inside = House(edge, {type(part): part for part in parts})
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

@@ -330,6 +330,6 @@ class CookieHandover:
 
     def take(self, visit: Visit) -> None:
         """Clear every cookie of a session, and what a passkey was asked with; the device stays known."""
-        kinds: tuple[Kind, ...] = ("access", "refresh", "session", "csrf", "passkey")
+        kinds: tuple[Kind, ...] = ("access", "refresh", "session", "csrf", "passkey", "federation")
         visit.answers += [self._cookies.clear(kind) for kind in kinds]
         visit.answers += self._cookies.clear_each(visit, "bound")

@@ -9,9 +9,9 @@ import msgspec
 from ostiary.client import Strength
 from ostiary.core.clock import Millis
 
-FIRST = frozenset({"pwd", "mail"})
-"""What begins a sign-in: something known, or a mailbox. One beside the other adds nothing: whoever reads the mailbox
-can choose the password."""
+FIRST = frozenset({"pwd", "mail", "fed"})
+"""What begins a sign-in: something known, a mailbox, or a provider's word. One beside the other adds nothing: whoever
+reads the mailbox can choose the password, and what a provider asked for nobody here has seen."""
 
 SECOND = frozenset({"otp", "sms", "rc", "hwk", "swk"})
 """What is held. Two of them are one kind, and so are not two factors."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ostiary.web.settings import CookieSettings
     from ostiary.web.visit import Visit
 
-Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey", "link", "bound"]
+Kind = Literal["access", "refresh", "session", "csrf", "device", "passkey", "link", "bound", "federation"]
 Header = tuple[bytes, bytes]
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -33,6 +33,7 @@ class Cookies:
             "passkey": prefix + settings.passkey,
             "link": prefix + settings.link,
             "bound": prefix + settings.bound,
+            "federation": prefix + settings.federation,
         }
 
     def name(self, kind: Kind) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
@@ -32,12 +32,18 @@ RECENT_SECONDS = 600
 T = TypeVar("T")
 API_PREFIX = "/api/v1/auth"
 PAGE_PREFIX = "/auth"
+ELSEWHERE_PREFIX = "/accounts"
+"""Where people leave for a provider and come back from it (spec section 2)."""
 KEEPER_PREFIX = "/api/v1/admin"
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What routes need of the web's own parts."""
+    """What routes need of the web's own parts.
+
+    Attributes:
+        elsewhere: Says which providers pages offer to sign in at.
+    """
 
     guard: Guard
     cookies: Cookies
@@ -46,6 +52,7 @@ class Edge:
     renderer: Renderer
     clock: Clock
     factors: Factors
+    elsewhere: Callable[[], Sequence[object]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +329,9 @@ def page(
     visit, edge = visit_in(request), edge_in(request)
     status = refusal.status if refusal else status
     token, cookie = edge.csrf.token_for(visit, edge.guard.named_session(visit))
-    shown = {"csrf_token": token, "account": None, "flash": None, "status": status} | context
+    shown = {
+        "csrf_token": token, "account": None, "flash": None, "status": status, "elsewhere": edge.elsewhere(),
+    } | context  # fmt: skip
     html = edge.renderer.page(template, nonce=visit.nonce, **shown)
     response = Response(html, status, media_type="text/html; charset=utf-8")
     response.raw_headers.append((b"content-security-policy", page_policy(visit.nonce, edge.settings)))

@@ -11,12 +11,13 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from ostiary.core.errors import Problem
-from ostiary.web.doors import PAGE_PREFIX, edge_in, page, see_other, visit_in
+from ostiary.web.doors import ELSEWHERE_PREFIX, PAGE_PREFIX, edge_in, page, see_other, visit_in
 from ostiary.web.problems import InternalFault, body_and_headers, by_status, invalid_fields
 from ostiary.web.redirects import own_referer
 from ostiary.web.standing import InsufficientAuthentication
 
 SIGN_IN, STEP_UP = f"{PAGE_PREFIX}/sign-in", f"{PAGE_PREFIX}/step-up"
+PAGES = (f"{PAGE_PREFIX}/", f"{ELSEWHERE_PREFIX}/", "/dev/")
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -62,7 +63,7 @@ def _methods_at(request: Request) -> str:
 
 def _answer(request: Request, problem: Problem) -> Response:
     path = visit_in(request).path
-    if path.startswith((f"{PAGE_PREFIX}/", "/dev/")) and not path.startswith(f"{PAGE_PREFIX}/static/"):
+    if path.startswith(PAGES) and not path.startswith(f"{PAGE_PREFIX}/static/"):
         return _page_for(request, problem, path)
     status, body, headers = body_and_headers(problem, visit_in(request).request_id)
     response = Response(body, status)

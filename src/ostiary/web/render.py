@@ -77,7 +77,7 @@ class Renderer:
         """Return the page as text.
 
         What most pages do not use may be left out: `account`, `flash`, `form`, `reason`, `next`, `detail`,
-        `advice`, `request_id` and `work`. Everything else that a template names must be given.
+        `advice`, `request_id`, `work` and `elsewhere`. Everything else that a template names must be given.
 
         Args:
             template: Name below `templates/`, such as `sign_in.html`.
@@ -98,6 +98,7 @@ class Renderer:
             "advice": None,
             "request_id": None,
             "work": None,
+            "elsewhere": (),
         }
         return self._environment.get_template(template).render(left_out | context, nonce=nonce)
 

@@ -50,6 +50,10 @@ class CookieSettings(BaseModel):
         "bound", pattern=r"^[A-Za-z0-9_]{1,40}$",
         description="Name of the cookie by which a session goes on at its device; the session's id follows.",
     )  # fmt: skip
+    federation: str = Field(
+        "federation", pattern=r"^[A-Za-z0-9_]{1,40}$",
+        description="Name of the cookie that binds a sign-in elsewhere to a browser.",
+    )  # fmt: skip
     domain: str | None = Field(
         None, description="Share cookies with sub-domains; gives up the protection of the `__Host-` prefix."
     )
@@ -64,8 +68,11 @@ class CookieSettings(BaseModel):
 
     @model_validator(mode="after")
     def _have_names_of_their_own(self) -> Self:
-        names = {self.access, self.refresh, self.session, self.csrf, self.device, self.passkey, self.link, self.bound}
-        if len(names) < 8:
+        names = {
+            self.access, self.refresh, self.session, self.csrf, self.device, self.passkey, self.link, self.bound,
+            self.federation,
+        }  # fmt: skip
+        if len(names) < 9:
             raise ValueError("two cookies have one name: give each kind a different one")
         return self
 

@@ -159,15 +159,15 @@ PHONE: dict[str, Any] = {"number": "+46 ••• 67", "added_at": THEN, "last_u
 TEXTS = {"account": MIRA, "phone": None, "pending": None, "are_offered": True}
 WELL = Standing(
     strongest="phr", has_password=True, totp=None, codes=Codes(10, 8, 0), passkeys=2, phone=None, browsers=1,
-    sessions=1, api_keys=2,
+    sessions=1, api_keys=2, connections=1,
 )  # fmt: skip
 BARE = Standing(
     strongest="aal1", has_password=True, totp=None, codes=Codes(0, 0, None), passkeys=0, phone=None, browsers=0,
-    sessions=3, api_keys=0,
+    sessions=3, api_keys=0, connections=0,
 )  # fmt: skip
 TWO_PROOFS = Standing(
     strongest="aal2", has_password=True, totp=Authenticator("a", "b", b"", 0, 0, None), codes=Codes(10, 2, 0),
-    passkeys=0, phone=Telephone("+46 ••• 67", 0, None), browsers=2, sessions=1, api_keys=0,
+    passkeys=0, phone=Telephone("+46 ••• 67", 0, None), browsers=2, sessions=1, api_keys=0, connections=0,
 )  # fmt: skip
 STEP = {"ticket": "t0k", "login": "mira", "next": "/auth/account", "is_sent": False, "is_step_up": False, "days": 30}
 EVERY_METHOD = ("passkey", "totp", "sms", "recovery_code")
