@@ -174,18 +174,7 @@ class Ostiary:
             self.database, self.accounts, self.sessions, self.alerts, self.macs, self._opens_without_passkeys,
             site_of(settings.web.public_url, settings.web.product_name), settings.passkeys,
         )  # fmt: skip
-        self.providers = Providers(self.database, self.sealer, self.signals, settings.federation)
-        upstream = Upstream(self.outbound, self.clock)
-        self.upstream_tokens = UpstreamTokens(self.database, self.accounts, self.sealer, self.providers, upstream)
-        self.upstream_tokens.serve(self.outbox)
-        self.federation = Federation(
-            self.database, self.protection, self.providers,
-            Transactions(self.database, self.macs, self.sealer, settings.federation.transaction_lifetime),
-            upstream, self.upstream_tokens, settings.web.public_url, settings.federation,
-        )  # fmt: skip
-        self.identities = Identities(
-            self.database, self.accounts, self.sessions, self.upstream_tokens, self._opens_without_connections
-        )
+        self._reach_elsewhere(settings)
         self.login = Login(
             self.database, self.accounts, self.passwords, self.passkeys, self.identities, self.sessions,
             self.protection, self.attacks, self.risk, self.alerts,
@@ -224,6 +213,21 @@ class Ostiary:
 
         self.csp_reports = CspReports(
             self.database, self.protection, own_origins(settings.web.public_url), settings.csp_reports
+        )
+
+    def _reach_elsewhere(self, settings: Settings) -> None:
+        """Providers that people sign in at, and what they say of them."""
+        self.providers = Providers(self.database, self.sealer, self.signals, settings.federation)
+        upstream = Upstream(self.outbound, self.clock)
+        self.upstream_tokens = UpstreamTokens(self.database, self.accounts, self.sealer, self.providers, upstream)
+        self.upstream_tokens.serve(self.outbox)
+        self.federation = Federation(
+            self.database, self.protection, self.providers,
+            Transactions(self.database, self.macs, self.sealer, settings.federation.transaction_lifetime),
+            upstream, self.upstream_tokens, settings.web.public_url, settings.federation,
+        )  # fmt: skip
+        self.identities = Identities(
+            self.database, self.accounts, self.sessions, self.upstream_tokens, self._opens_without_connections
         )
 
     def _hang_the_doors(self, settings: Settings) -> None:
