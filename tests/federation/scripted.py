@@ -61,6 +61,7 @@ class Scripted:
     slow: float = 0.0
     names_itself: bool = True
     lifetime: int | None = 3600
+    gives_refresh: bool = True
     lead_back: bool = False
     ahead: int = 0
     shown: list[str] = field(default_factory=list)
@@ -170,6 +171,8 @@ class Scripted:
         given: dict[str, Any] = {
             "access_token": f"access-{number}", "token_type": "Bearer", "refresh_token": f"refresh-{number}",
         }  # fmt: skip
+        if not self.gives_refresh:
+            del given["refresh_token"]
         if self.lifetime is not None:
             given["expires_in"] = self.lifetime
         if asked is not None:

@@ -11,8 +11,8 @@ from tests.house import PASSWORD
 from tests.recovery.steps import settled
 
 from ostiary.federation.identities import Entrance
+from ostiary.federation.proof import Proof
 from ostiary.federation.provider import ProviderSettings, resolve
-from ostiary.federation.service import Proof
 from ostiary.federation.transactions import Intent, Transaction
 from ostiary.federation.who import Tokens, Who
 from ostiary.wiring import Ostiary

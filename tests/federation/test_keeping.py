@@ -26,6 +26,7 @@ from ostiary.core.clock import ManualClock
 from ostiary.core.db import Query
 from ostiary.core.errors import InvalidFields
 from ostiary.federation import FederationSettings, ProviderSettings
+from ostiary.federation.provider import resolve
 from ostiary.settings import load
 from ostiary.wiring import Ostiary
 
@@ -58,6 +59,24 @@ def told(provider: Scripted, **changed: Any) -> ProviderSettings:  # noqa: ANN40
 def test_settings_that_cannot_work_do_not_start(slug: str, settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         FederationSettings.model_validate({"providers": {slug: settings}})
+
+
+def test_microsofts_issuer_is_that_of_the_token_s_own_directory() -> None:
+    tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+    known = {"client_id": "a", "client_secret": "b"}
+    own = resolve("microsoft", ProviderSettings.model_validate(known | {"tenant": tenant}))
+    assert own.is_issuer(f"https://login.microsoftonline.com/{tenant}/v2.0")
+    assert not own.vouches(verified=True)
+    anybodys = resolve("microsoft", ProviderSettings.model_validate(known | {"tenant": "common"}))
+    assert anybodys.document == "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration"
+    assert anybodys.is_issuer(f"https://login.microsoftonline.com/{tenant}/v2.0", tenant)
+    for shown, tid in (
+        (f"https://login.microsoftonline.com/{tenant}/v2.0", None),
+        (f"https://login.microsoftonline.com/{tenant}/v2.0", tenant.replace("7", "8")),
+        ("https://login.microsoftonline.com/{tenantid}/v2.0", "{tenantid}"),
+        (f"https://login.microsoftonline.com/{tenant}/v1.0", tenant),
+    ):
+        assert not anybodys.is_issuer(shown, tid)
 
 
 def test_a_provider_stands_in_the_environment(tmp_path: Path) -> None:

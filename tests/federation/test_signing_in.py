@@ -202,11 +202,12 @@ class TestTheWayThere:
         assert back.headers["location"] == "/auth/sessions"
         assert await inside(visitor) == "mira"
 
-    async def test_to_nobody_is_a_plain_page(self, visitor: Browser) -> None:
+    async def test_to_nobody_is_a_plain_page(self, house: Ostiary, visitor: Browser) -> None:
         for path in ("/accounts/nobody/login/", "/accounts/nobody/login/callback/?state=a&code=b"):
             answer = await visitor.get(path)
             assert answer.status_code == 404
             assert "not offered here" in answer.text
+        assert (await newest(house, "identity.refused"))["reason"] == "no-such-provider"
         await visitor.get(f"{API}/csrf")
         answer = await visitor.post(f"{API}/federation/nobody/sign-in", json={})
         assert answer.json()["type"].endswith("/no-such-provider")

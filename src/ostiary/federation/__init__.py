@@ -8,9 +8,10 @@ from ostiary.federation.errors import (
     IdentityTaken,
 )
 from ostiary.federation.identities import Entrance, Identities
+from ostiary.federation.proof import METHODS, Proof
 from ostiary.federation.provider import ProviderSettings
 from ostiary.federation.registry import Providers
-from ostiary.federation.service import METHODS, Answer, Federation, Proof
+from ostiary.federation.service import Answer, Federation
 from ostiary.federation.settings import FederationSettings
 from ostiary.federation.tokens import AccessToken, UpstreamTokens
 from ostiary.federation.transactions import Transactions

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ostiary.accounts import Account, Accounts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
+    from ostiary.federation.proof import Proof
     from ostiary.federation.queries import Access
-    from ostiary.federation.service import Proof
     from ostiary.federation.tokens import UpstreamTokens
     from ostiary.sessions import Sessions
 

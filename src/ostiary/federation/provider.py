@@ -82,12 +82,14 @@ class Preset:
     hosts: tuple[str, ...] = ()
     addresses: Vouching = "verified"
     extra: tuple[tuple[str, str], ...] = ()
+    offline: tuple[tuple[str, str], ...] = ()
 
 
 PRESETS = {
     "google": Preset(
         "Google", "https://accounts.google.com",
         hosts=("oauth2.googleapis.com", "www.googleapis.com", "openidconnect.googleapis.com"),
+        offline=(("access_type", "offline"),),  # or it gives nothing to renew a token with
     ),
     # No OpenID provider: who somebody is, its REST API says.
     "github": Preset("GitHub", "https://github.com", scopes=("read:user", "user:email"), hosts=("api.github.com",)),
@@ -201,7 +203,8 @@ def resolve(slug: str, told: ProviderSettings, origin: Literal["settings", "data
         client_secret=told.client_secret, client_authentication=told.client_authentication,
         scopes=tuple(dict.fromkeys((*(preset.scopes), *told.scopes))), hosts=frozenset(hosts),
         addresses=told.addresses or (preset.addresses if not told.issuer or not name else "never"),
-        opens_accounts=told.opens_accounts, keep_tokens=told.keep_tokens, extra=preset.extra,
+        opens_accounts=told.opens_accounts, keep_tokens=told.keep_tokens,
+        extra=(*preset.extra, *(preset.offline if told.keep_tokens else ())),
         team_id=told.team_id, key_id=told.key_id,
         private_key=told.private_key, origin=origin,
     )  # fmt: skip

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode, urlsplit
 
 from ostiary.core.secrets import challenge_of
-from ostiary.federation.errors import ElsewhereCancelled, ElsewhereRefused, ProviderUnavailable
+from ostiary.federation.errors import ElsewhereCancelled, ElsewhereRefused, NoSuchProvider, ProviderUnavailable
 from ostiary.federation.examination import Finding, examine
+from ostiary.federation.proof import Proof
 from ostiary.federation.provider import TENANT
 from ostiary.federation.transactions import Intent
 from ostiary.federation.upstream import UpstreamFault, UpstreamRefusal
-from ostiary.federation.who import Doubtful, Tokens, Who, by_github, by_id_token, client_secret, tokens_in
+from ostiary.federation.who import Doubtful, by_github, by_id_token, client_secret, tokens_in
 from ostiary.web.redirects import own_path
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from ostiary.federation.upstream import Metadata, Upstream
     from ostiary.protection import Protection
 
-METHODS = ("fed",)
-"""`amr` of a sign-in elsewhere: that somebody else has looked, and no more. What the provider says of how is not taken
-over, as the weakest is to be assumed (ASVS 6.8.4)."""
-
 LONGEST_CODE = 4096
 HOME = "/auth/account"
 
@@ -48,26 +45,6 @@ class Answer:
 
     def __repr__(self) -> str:
         return "Answer(…)"
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Evidence that somebody in this browser, which began it here, is who a provider says (D13); made once.
-
-    Attributes:
-        who: With `who.issuer` and `who.subject` the only name that counts.
-        vouched: Whether the provider's word on the address is taken for proof.
-        tokens: What the provider has given with it.
-    """
-
-    transaction: Transaction
-    provider: Provider
-    who: Who
-    vouched: bool
-    tokens: Tokens
-
-    def __repr__(self) -> str:
-        return f"Proof({self.provider.slug})"
 
 
 class Federation:
@@ -145,7 +122,7 @@ class Federation:
             LimitReached: Too many from here.
             ProviderUnavailable: Its document cannot be had.
         """
-        provider = await self.providers.get(slug)
+        provider = await self._known(caller, slug)
         await self._protection.admit_elsewhere(caller)
         try:
             metadata = await self._upstream.metadata(provider)
@@ -173,7 +150,7 @@ class Federation:
             ElsewhereCancelled: The provider says no.
             ProviderUnavailable: The provider could not be asked.
         """
-        provider = await self.providers.get(slug)
+        provider = await self._known(caller, slug)
         transaction = await self.transactions.spend(caller, slug, answer.state, browser)
         try:
             metadata = await self._upstream.metadata(provider)
@@ -204,6 +181,15 @@ class Federation:
             who = await by_id_token(self._upstream, provider, metadata, tokens, transaction.nonce, now)
         vouched = who.email is not None and provider.vouches(verified=who.email_verified)
         return Proof(transaction, provider, who, vouched, tokens)
+
+    async def _known(self, caller: Caller, slug: str) -> Provider:
+        """Return a provider that somebody wants to go to or comes from; of others the journal knows no name."""
+        try:
+            return await self.providers.get(slug)
+        except NoSuchProvider:
+            async with self._database.unit(caller) as unit:
+                unit.note("identity.refused", provider="unknown", reason="no-such-provider")
+                raise
 
     async def _refuse(
         self, caller: Caller, provider: Provider, intent: Intent, reason: str, problem: Exception

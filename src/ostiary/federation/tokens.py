@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from ostiary.core.crypto import Sealer
     from ostiary.core.db import Database, Unit
     from ostiary.core.jobs import Outbox
+    from ostiary.federation.proof import Proof
     from ostiary.federation.provider import Provider
     from ostiary.federation.queries import Access, Connection
     from ostiary.federation.registry import Providers
-    from ostiary.federation.service import Proof
     from ostiary.federation.upstream import Upstream
     from ostiary.federation.who import Tokens
 
@@ -95,10 +95,11 @@ class UpstreamTokens:
         if not proof.provider.keep_tokens:
             return
         held = await unit.find(queries.ACCESS, connection_id=connection.id)
-        given = proof.tokens
-        if held is not None and held.ended_at is None and not set(held.scopes.split()) <= set(given.scopes):
+        given, lives = proof.tokens, held is not None and held.ended_at is None
+        if held is not None and lives and not set(held.scopes.split()) <= set(given.scopes):
             return
-        await unit.run(queries.KEEP, **self._row(connection.id, given, unit.now, None))
+        # Some give a refresh token once, when their user agrees, and none with later sign-ins: the first one stays.
+        await unit.run(queries.KEEP, **self._row(connection.id, given, unit.now, held if lives else None))
         unit.note(
             "identity.access_kept", connection.account_id, provider=connection.provider, connection=connection.id,
             scopes=list(given.scopes),
