@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from ostiary.accounts import Accounts, OwnerLetters, RestingNames
 from ostiary.alerts import Alerts, Sinks
 from ostiary.apikeys import ApiKeyGuard, ApiKeys, Digests
-from ostiary.arrivals import Arrivals
 from ostiary.audit import Anchors, Audit, Checkpoints, Export, Retention
 from ostiary.client import AccessTokens
 from ostiary.codes import RecoveryCodes
@@ -32,6 +31,7 @@ from ostiary.forward import ReturnPlaces, refuse_unreachable
 from ostiary.incident import Incident
 from ostiary.keys import Keys, RootSecret
 from ostiary.login import (
+    Arrivals,
     ByIdentity,
     ByLink,
     Entrance,

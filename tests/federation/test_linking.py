@@ -8,7 +8,7 @@ import pytest
 from tests.contract.browser import Browser
 from tests.federation.scripted import Person, Scripted
 from tests.federation.steps import address_in, come_back, connect, inside, settled_in, sign_in
-from tests.house import API, NEW_PASSWORD, journalled, letter_to, login, register, token_in
+from tests.house import API, NEW_PASSWORD, bearer, journalled, letter_to, login, register, strengthened, token_in
 from tests.passkeys.steps import add, newest
 from tests.privacy.steps import export
 from tests.recovery.steps import reset_token
@@ -63,7 +63,7 @@ class TestConnecting:
         answer = await visitor.post(f"{API}/federation/acme/link", json={})
         assert answer.json()["type"].endswith("/sign-in-too-old")
         page = await visitor.submit("/auth/connections/add", at="/auth/connections", provider="acme")
-        assert "reason=once-more" in page.headers["location"]
+        assert page.headers["location"].startswith("/auth/step-up")
 
     async def test_wants_a_proven_address(self, house: Ostiary, visitor: Browser, provider: Scripted) -> None:
         """Trojan identifier: whoever only claims an address prepares nothing for its owner."""
@@ -180,6 +180,7 @@ class TestDisconnecting:
         await add(visitor.client, signed_in)
         (passkey,) = (await visitor.client.get(f"{API}/passkeys", headers=signed_in)).json()["passkeys"]
         one = await connection_of(visitor)
+        signed_in = bearer(await strengthened(house, {"access_token": visitor.cookies["__Host-access_token"]}))
 
         answers = await asyncio.gather(
             visitor.client.delete(f"{API}/passkeys/{passkey['id']}", headers=signed_in),

@@ -6,8 +6,10 @@ import httpx
 import pytest
 from tests.contract.browser import PAGE, Browser
 from tests.federation.scripted import Person, Scripted
-from tests.federation.steps import COOKIE, come_back, inside, leave, settings_for, settled_in, sign_in
+from tests.federation.steps import COOKIE, come_back, connect, inside, leave, settings_for, settled_in, sign_in
 from tests.house import API, OpenHouse, client_of, journalled, letter_to, register
+from tests.login.steps import CODE, ONE, give_codes
+from tests.login.test_pages import hidden
 from tests.passkeys.steps import newest
 
 from ostiary.core.caller import KEEPER
@@ -314,3 +316,26 @@ class TestAnAnswer:
         assert answer.status_code == 403
         assert (await newest(house, "identity.refused"))["reason"] == "other-provider"
         assert provider.asked == []
+
+
+async def test_whoever_has_a_second_factor_shows_it_after_the_provider_too(
+    house: Ostiary, visitor: Browser, provider: Scripted
+) -> None:
+    """A provider's word is one proof: whoever holds the account there must not get past the factor here (R20)."""
+    account_id = await settled_in(house, visitor)
+    await connect(visitor, provider)
+    await give_codes(house, account_id, ONE)
+    elsewhere = Browser(visitor.client)
+
+    asked = await sign_in(elsewhere, provider)
+
+    assert asked.status_code == 200
+    assert "One more step" in asked.text
+    assert asked.headers["referrer-policy"] == "no-referrer"
+    assert await inside(elsewhere) is None
+    names = ("csrf_token", "ticket", "next", "login")
+    filled = {name: hidden(asked, name) for name in names} | {"method": CODE, "code": ONE}
+    done = await elsewhere.post("/auth/second-factor", csrf=False, data=filled)
+    assert (done.status_code, done.headers["location"]) == (303, "/auth/account")
+    assert await inside(elsewhere) == "mira"
+    assert (await newest(house, "session.started"))["methods"] == ["fed", "rc", "mfa"]

@@ -17,8 +17,7 @@ from ostiary.web.standing import NotPermitted
 
 if TYPE_CHECKING:
     from ostiary.forward.places import ReturnPlaces
-    from ostiary.sessions import SessionGuard
-    from ostiary.sessions.guard import Known
+    from ostiary.sessions import Known, SessionGuard
     from ostiary.web.visit import Receive, Visit
 
 PATH: Final = "/auth/forward"

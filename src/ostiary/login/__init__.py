@@ -1,5 +1,6 @@
 """Signing in and out, by as many proofs as an account asks for."""
 
+from ostiary.login.arrivals.service import Arrivals
 from ostiary.login.browsers import RememberedBrowsers
 from ostiary.login.entrance import Entrance, SecondFactorOwed
 from ostiary.login.factors import SecondFactor, SecondFactors
@@ -12,6 +13,7 @@ from ostiary.login.step_up import StepUp
 from ostiary.login.tickets import Tickets
 
 __all__ = [
+    "Arrivals",
     "ByIdentity",
     "ByLink",
     "Entrance",

@@ -10,7 +10,6 @@ from fastapi import FastAPI, Response
 import ostiary.accounts.api
 import ostiary.apikeys.api
 import ostiary.apikeys.pages
-import ostiary.arrivals.pages
 import ostiary.codes.api
 import ostiary.codes.pages
 import ostiary.csp_reports.api
@@ -18,6 +17,7 @@ import ostiary.federation.api
 import ostiary.federation.pages
 import ostiary.forward.pages
 import ostiary.login.api
+import ostiary.login.arrivals.pages
 import ostiary.login.links.api
 import ostiary.login.links.pages
 import ostiary.login.pages
@@ -91,8 +91,8 @@ ROUTERS = (
     ostiary.apikeys.pages.router,
     ostiary.federation.pages.router,
     ostiary.federation.pages.leaving,
-    ostiary.arrivals.pages.router,
-    ostiary.arrivals.pages.posting,
+    ostiary.login.arrivals.pages.router,
+    ostiary.login.arrivals.pages.posting,
     ostiary.recovery.pages.router,
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,

@@ -2,7 +2,7 @@
 
 from ostiary.sessions.binding import DeviceBinding
 from ostiary.sessions.errors import NoSuchSession, NotSignedIn, RefreshRefused, RefreshTokenReplayed
-from ostiary.sessions.guard import CookieHandover, Identity, SessionGuard
+from ostiary.sessions.guard import CookieHandover, Identity, Known, SessionGuard
 from ostiary.sessions.queries import Session
 from ostiary.sessions.service import Grant, Sessions
 from ostiary.sessions.settings import SessionSettings
@@ -22,6 +22,7 @@ __all__ = [
     "Grant",
     "HeldFactor",
     "Identity",
+    "Known",
     "Minter",
     "Moved",
     "NoSuchSession",

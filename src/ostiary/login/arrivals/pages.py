@@ -7,11 +7,11 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from ostiary.arrivals.service import Arrivals
 from ostiary.core.errors import Problem
 from ostiary.federation import AccountsNotOpened, AddressKnown, AddressNotVouched, Answer, Federation
-from ostiary.login import SecondStep
+from ostiary.login.arrivals.service import Arrivals
 from ostiary.login.pages import Heading, onwards
+from ostiary.login.second_step import SecondStep
 from ostiary.sessions import CookieHandover
 from ostiary.web.doors import (
     ELSEWHERE_PREFIX,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ostiary.core.db import Database, Unit
     from ostiary.core.errors import Problem
     from ostiary.federation import Answer, Federation, Identities, Proof
-    from ostiary.login import ByIdentity
     from ostiary.login.entrance import Entered
+    from ostiary.login.identity import ByIdentity
     from ostiary.protection import Protection
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_-]+")
