@@ -94,7 +94,10 @@ async def why_refused(house: Ostiary) -> str:
 
 
 async def stronger(
-    client: httpx.AsyncClient, bearing: dict[str, str], authenticator: Authenticator, **changed: Any  # noqa: ANN401
+    client: httpx.AsyncClient,
+    bearing: dict[str, str],
+    authenticator: Authenticator,
+    **changed: Any,  # noqa: ANN401
 ) -> dict[str, str]:
     """Step a session up by a passkey, and return the header that says so."""
     answer = await client.post(f"{API}/step-up/passkey/begin", headers=bearing)

@@ -60,9 +60,7 @@ class Login:
     factors: SecondFactors
     entrance: Entrance
 
-    async def with_password(
-        self, caller: Caller, login: str, password: str, *, solution: str | None = None
-    ) -> Entered:
+    async def with_password(self, caller: Caller, login: str, password: str, *, solution: str | None = None) -> Entered:
         """Sign a device in by name or proven address, and password, as far as that leads.
 
         Unknown, wrong, locked, inactive and refused for its risk look and last the same to a stranger (R7).

@@ -271,9 +271,7 @@ class Passwords:
         if _mark(stored.hash) != mark:
             return False
         return bool(
-            await unit.run(
-                queries.CONFIRM, of_account=account_id, was=stored.hash, becomes=stored.hash, now=unit.now
-            )
+            await unit.run(queries.CONFIRM, of_account=account_id, was=stored.hash, becomes=stored.hash, now=unit.now)
         )
 
     async def held_mark(self, unit: Unit, account_id: str) -> str:

@@ -33,7 +33,6 @@ class HeldFactor(msgspec.Struct, frozen=True):
     since: Millis
 
 
-
 def acr_of(methods: Iterable[str]) -> Strength:
     """Return how strong proofs are together.
 
