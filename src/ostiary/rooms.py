@@ -186,7 +186,7 @@ class Rooms:
         self.traffic = Traffic(limits.anonymous, limits.signed_in, self.clock)
         self.presence = Presence(self.database, self.traffic.share_among)
         digests = Digests(self.macs, self.hasher, settings.apikeys)
-        self.api_keys = ApiKeys(self.database, self.accounts, digests, settings.apikeys)
+        self.api_keys = ApiKeys(self.database, self.accounts, self.sessions.require, digests, settings.apikeys)
         self.api_key_guard = ApiKeyGuard(
             self.database, self.accounts, self.signals, digests, limits.api_keys, settings.apikeys,
             remember=self._remember,

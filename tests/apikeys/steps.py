@@ -84,9 +84,19 @@ def body_of(text: str) -> str:
     return text[:-CHECKSUM_LENGTH]
 
 
+CHALLENGED = {
+    "api-key-refused": "invalid_token", "api-key-not-accepted": "insufficient_scope",
+    "scope-missing": "insufficient_scope", "not-permitted": "insufficient_scope",
+}  # fmt: skip
+"""What a program is told beside the refusal (RFC 6750 section 3.1)."""
+
+
 def refuses(answer: httpx.Response, status: int, slug: str) -> bool:
-    """Return whether an answer is that problem document; says what it was if not."""
+    """Return whether an answer is that problem document, with its challenge; says what it was if not."""
     assert answer.status_code == status, (answer.status_code, answer.text)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"].rpartition("/")[2] == slug, answer.text
+    if slug in CHALLENGED:
+        (challenge,) = answer.headers.get_list("www-authenticate")
+        assert challenge.startswith(f'Bearer realm="ostiary", error="{CHALLENGED[slug]}"'), challenge
     return True

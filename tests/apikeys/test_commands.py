@@ -116,6 +116,10 @@ def test_nobody_signs_in_to_a_machine_nor_gives_it_an_address(data: Path) -> Non
             for login in ("library-sync", ""):
                 body = {"login": login, "password": PASSWORD}
                 assert (await client.post("/api/v1/auth/login", json=body)).status_code in (401, 422)
+            for path in ("/password-reset/request", "/magic-link/request"):
+                for email in ("library-sync", "library-sync@example.org", "@"):
+                    answer = await client.post(f"/api/v1/auth{path}", json={"email": email})
+                    assert answer.status_code in (200, 404, 422), (path, email, answer.text)
             (machine,) = await house.accounts.machines()
             assert (machine.email, machine.email_verified, machine.status) == ("", False, "active")
             async with house.database.unit(KEEPER) as unit:
@@ -126,8 +130,25 @@ def test_nobody_signs_in_to_a_machine_nor_gives_it_an_address(data: Path) -> Non
             assert await house.accounts.machines() == [machine]
             parts = [part async for part in await house.privacy.export(KEEPER, machine.id)]
             assert b'"kind":"machine"' in b"".join(parts)
+            await house.outbox.drain()
+            assert isinstance(house.post, Mailbox)
+            # Of mira's key, and of the machine's none: there is nobody to tell.
+            assert {letter.to for letter in house.post.letters} == {"mira@example.org"}
 
     asyncio.run(tried())
+
+
+def test_a_machine_is_shut_and_opened_again_and_given_to_nobody(data: Path) -> None:
+    text = said(data, "machine", "add", "library-sync").splitlines()[-1]
+    said(data, "user", "deactivate", "library-sync")
+    assert answers(data, text) == [401]
+
+    given = run("user", "return", "--yes", "library-sync", "eve@example.org", data=data)
+    assert given.exit_code == 1
+    assert "is a machine's account" in given.output
+    assert "library-sync is active." in said(data, "user", "activate", "library-sync")
+    assert answers(data, text) == [401]  # what was ended stays so
+    assert answers(data, said(data, "machine", "key", "library-sync").splitlines()[-1]) == [200]
 
 
 def test_an_incident_revokes_keys_of_some_or_of_everybody(data: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -26,11 +29,15 @@ from tests.apikeys.steps import (
 from tests.attacks.raw import contents
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, register, strengthened
 from tests.passkeys.steps import add
-from tests.recovery.steps import ADDRESS, letters
+from tests.recovery.steps import ADDRESS, CALLER, disown_token, letters
 
+from ostiary.apikeys import NewKey, NoSuchApiKey
+from ostiary.core.caller import Caller
 from ostiary.core.clock import ManualClock, iso
 from ostiary.core.db import Query
+from ostiary.core.secrets import unb64
 from ostiary.core.tables import journal
+from ostiary.sessions import NotSignedIn
 from ostiary.wiring import Ostiary
 
 DAY = 86_400_000
@@ -56,6 +63,30 @@ async def test_a_key_is_shown_once_and_stored_nowhere(house: Ostiary, outside: h
     assert "Backup of books" in letter.text
     assert secret not in letter.text + letter.html
     assert "apikey.issued" in await journalled(house)
+
+
+@dataclass(frozen=True)
+class Thief:
+    """Somebody in a session of mira's, who has one of her keys in view."""
+
+    house: Ostiary
+    client: httpx.AsyncClient
+    bearing: Headers
+    caller: Caller
+    text: str
+
+    async def does_nothing(self) -> None:
+        """Ask the verbs themselves, as what is past the gate does."""
+        keys, account_id, key_id = self.house.api_keys, self.caller.account_id or "", name_of(self.text).id
+        before = (await contents(self.house))["api_keys"]
+        for late in (
+            keys.issue(self.caller, account_id, NewKey.of("x")),
+            keys.rotate(self.caller, account_id, key_id, timedelta(0)),
+            keys.revoke(self.caller, account_id, key_id),
+        ):
+            with pytest.raises((NotSignedIn, NoSuchApiKey)):
+                await late
+        assert (await contents(self.house))["api_keys"] == before
 
 
 async def each_change(client: httpx.AsyncClient, bearing: Headers, text: str) -> list[httpx.Response]:
@@ -134,6 +165,44 @@ class TestWhoMayNot:
         assert refuses(await make(outside, cookies), 403, "csrf-token-missing")
         foreign = await make(outside, cookies | {"origin": "https://evil.example"})
         assert refuses(foreign, 403, "foreign-origin")
+
+
+class TestWhatWasAskedForBeforeTheSessionEnded:
+    """A thief is past the gate already when the owner ends it: nothing is made, renewed or revoked afterwards."""
+
+    @pytest.fixture
+    async def thief(self, house: Ostiary, outside: httpx.AsyncClient) -> Thief:
+        mira = await owner(house, outside)
+        text = await made(outside, mira)
+        claims = json.loads(unb64(mira["authorization"].split(".")[1]))
+        caller = Caller(request_id="late", account_id=claims["sub"], session_id=claims["sid"])
+        return Thief(house, outside, mira, caller, text)
+
+    async def test_by_this_was_not_me(self, thief: Thief) -> None:
+        letter = await letter_to(thief.house, ADDRESS, "API key was made")
+
+        await thief.house.recovery.disown(CALLER, disown_token(letter))
+
+        await thief.does_nothing()
+        assert await status(thief.client, thief.text) == 401
+
+    async def test_by_signing_that_device_out(self, thief: Thief) -> None:
+        assert (await thief.client.post(f"{API}/logout", headers=thief.bearing)).status_code == 200
+
+        await thief.does_nothing()
+        assert await status(thief.client, thief.text) == 200  # a key hangs on no session
+
+    async def test_or_while_it_ended(self, thief: Thief) -> None:
+        token = disown_token(await letter_to(thief.house, ADDRESS, "API key was made"))
+
+        disowning = asyncio.create_task(thief.house.recovery.disown(CALLER, token))
+        making = [make(thief.client, thief.bearing) for _ in range(5)]
+        answers = await asyncio.gather(*making, rotate(thief.client, thief.bearing, thief.text))
+        await disowning
+
+        assert {answer.status_code for answer in answers} <= {200, 401, 404}
+        for text in (answer.json()["api_key"] for answer in answers if answer.status_code == 200):
+            assert await status(thief.client, text) == 401
 
 
 IMPOSSIBLE: list[tuple[dict[str, object], str]] = [

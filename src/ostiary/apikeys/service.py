@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from ostiary.apikeys.queries import Owned
     from ostiary.apikeys.settings import ApiKeySettings
     from ostiary.core.caller import Caller
+    from ostiary.core.clock import Millis
     from ostiary.core.db import Database, Unit
+
+RequireSession = Callable[["Unit", "Account"], Awaitable[None]]
+"""Refuses whoever acts in a unit if their session is over."""
 
 BATCH = 200
 """Keys that one transaction revokes at most where all are to go: others can write in between."""
@@ -46,9 +51,13 @@ class Issued:
 class ApiKeys:
     """Keeps what tells a genuine key; never the key."""
 
-    def __init__(self, database: Database, accounts: Accounts, digests: Digests, settings: ApiKeySettings) -> None:
+    def __init__(
+        self, database: Database, accounts: Accounts, require_session: RequireSession, digests: Digests,
+        settings: ApiKeySettings,
+    ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
+        self._require_session = require_session
         self._digests = digests
         self._settings = settings
 
@@ -70,25 +79,21 @@ class ApiKeys:
             TooManyApiKeys: The account has as many as it can.
             InvalidFields: It would end too early or too late.
             NoSuchAccount: It is not there.
+            NotSignedIn: The session that it was asked in is over.
             TooBusy: The hashing pool is full, where keys are stored by a slow hash.
         """
         now = self._database.clock.now()
         expires_at = end_of(wanted.expires_at, now, self._settings.longest_lifetime)
-        epoch = (await self._able(caller, account_id)).epoch
+        async with self._database.unit(caller) as unit:
+            await self._able(unit, account_id)  # before anything is hashed
         id_, text = new_key(self._settings.prefix, now)
-        key = ApiKey(
-            id=id_, account_id=account_id,
-            # As it was when the caller was let in: if everything is ended meanwhile, this ends with it (D13).
-            account_epoch=epoch,
-            name=wanted.name, prefix=self._settings.prefix, scopes=" ".join(wanted.scopes),
-            networks=" ".join(wanted.networks), generation=1, digest=await self._digests.make(text),
-            previous_digest=None, previous_ends_at=None, created_at=now, rotated_at=None, expires_at=expires_at,
-            revoked_at=None, last_used_at=None,
-        )  # fmt: skip
+        digest = await self._digests.make(text)
         async with self._database.unit(caller) as unit:
             await unit.lock(f"apikeys {account_id}")  # until the unit ends nobody else counts
+            epoch = (await self._able(unit, account_id)).epoch
             if (await unit.get(queries.COUNT, account_id=account_id, epoch=epoch)).number >= self._settings.most:
                 raise TooManyApiKeys
+            key = self._new(id_, account_id, epoch, wanted, digest, now, expires_at)
             await unit.run(queries.DROP_DEAD, of_account=account_id, epoch=epoch)
             await unit.run(queries.ADD, **{name: getattr(key, name) for name in ApiKey.__struct_fields__})
             unit.note(
@@ -105,6 +110,7 @@ class ApiKeys:
             NoSuchApiKey: It is not a living key of this account.
             ApiKeyRotated: Another rotation was quicker.
             InvalidFields: The overlap is longer than it may be.
+            NotSignedIn: The session that it was asked in is over.
             TooBusy: The hashing pool is full, where keys are stored by a slow hash.
         """
         if not timedelta(0) <= overlap <= self._settings.longest_overlap:
@@ -115,8 +121,9 @@ class ApiKeys:
         text = renewed(self._settings.prefix, key_id)
         digest = await self._digests.make(text)
         async with self._database.unit(caller) as unit:
+            account = await self._owner(unit, account_id)
             key = await unit.find(
-                queries.ROTATE, key_id=key_id, of_account=account_id, epoch=before.account_epoch,
+                queries.ROTATE, key_id=key_id, of_account=account_id, epoch=account.epoch,
                 seen=before.generation, becomes=digest, begins=self._settings.prefix, now=unit.now,
                 overlap_ends_at=unit.now + millis(overlap),
             )  # fmt: skip
@@ -143,8 +150,10 @@ class ApiKeys:
 
         Raises:
             NoSuchApiKey: It is none of this account, or was revoked before.
+            NotSignedIn: The session that it was asked in is over.
         """
         async with self._database.unit(caller) as unit:
+            await self._owner(unit, account_id)
             revoked = await unit.find(queries.REVOKE, key_id=key_id, of_account=account_id, now=unit.now)
             if revoked is None:
                 raise NoSuchApiKey
@@ -195,10 +204,20 @@ class ApiKeys:
         """Delete the rows of keys that have been over for a month."""
         return await self._database.run(queries.PRUNE, before=self._database.clock.now() - millis(KEPT))
 
-    async def _able(self, caller: Caller, account_id: str) -> Account:
+    async def _owner(self, unit: Unit, account_id: str) -> Account:
+        """Return the account whose keys the unit is about to change.
+
+        Who asks for themselves asks in a session, which is looked at in the very unit that acts: what a thief has
+        asked for before it ended must not be done afterwards, least of all under the epoch that ended it (D13).
+        """
+        account = await self._accounts.get(unit, account_id)
+        if unit.caller.account_id is not None:  # and not the keeper
+            await self._require_session(unit, account)
+        return account
+
+    async def _able(self, unit: Unit, account_id: str) -> Account:
         """Return an account that can have a key: a person with a proven address, or a machine."""
-        async with self._database.unit(caller) as unit:
-            account = await self._accounts.get(unit, account_id)
+        account = await self._owner(unit, account_id)
         # Else whoever opens an account in somebody's name would keep a key to it.
         if not account.is_alive or not (account.email_verified or account.is_machine):
             raise AddressNotProven
@@ -214,6 +233,18 @@ class ApiKeys:
     async def _lives(self, unit: Unit, before: ApiKey) -> bool:
         key = await unit.find(queries.BY_ID, key_id=before.id)
         return key is not None and key.revoked_at is None and key.generation != before.generation
+
+    def _new(
+        self, id_: str, account_id: str, epoch: int, wanted: NewKey, digest: str, now: Millis, expires_at: Millis | None
+    ) -> ApiKey:
+        return ApiKey(
+            id=id_, account_id=account_id,
+            account_epoch=epoch,  # if everything is ended, this ends with it (D13)
+            name=wanted.name, prefix=self._settings.prefix, scopes=" ".join(wanted.scopes),
+            networks=" ".join(wanted.networks), generation=1, digest=digest, previous_digest=None,
+            previous_ends_at=None, created_at=now, rotated_at=None, expires_at=expires_at, revoked_at=None,
+            last_used_at=None,
+        )  # fmt: skip
 
     @staticmethod
     def _note(unit: Unit, revoked: Owned, reason: str) -> None:

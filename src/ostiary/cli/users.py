@@ -99,7 +99,7 @@ def activate(data: Path, login: str) -> None:
 
     async def errand(house: Ostiary) -> None:
         account = await account_named(house, login)
-        becomes = "active" if account.email_verified else "provisional"
+        becomes = "active" if account.email_verified or account.is_machine else "provisional"
         async with house.database.unit(keeper()) as unit:
             if not await house.accounts.set_status(unit, account.id, "deactivated", becomes):  # type: ignore[arg-type]
                 raise click.ClickException(f"{account.username} is not deactivated.")
@@ -121,6 +121,8 @@ def give_back(data: Path, login: str, email: str) -> None:
 
     async def errand(house: Ostiary) -> None:
         account = await account_named(house, login)
+        if account.is_machine:  # an address would be a way to sign in
+            raise click.ClickException(f"{account.username} is a machine's account, not a person's.")
         address = check_address(email, house.settings.accounts.addresses)
         await house.recovery.give_back(keeper(), account.id, address)
         click.echo(f"{account.username} is open again; a letter goes to {address.shown}.")

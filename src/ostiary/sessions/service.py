@@ -11,7 +11,7 @@ from ostiary.accounts import Account, Accounts
 from ostiary.core.clock import Millis, millis
 from ostiary.core.secrets import Macs, new_id
 from ostiary.sessions import queries
-from ostiary.sessions.errors import NoSuchSession, RefreshRefused, RefreshTokenReplayed
+from ostiary.sessions.errors import NoSuchSession, NotSignedIn, RefreshRefused, RefreshTokenReplayed
 from ostiary.sessions.queries import Session
 from ostiary.sessions.tokens import AccessGrant, Minter
 from ostiary.sessions.view import ON_THE_WAY
@@ -184,6 +184,15 @@ class Sessions:
             and session.ended_at is None
             and min(session.idle_ends_at, session.ends_at) > unit.now
         )
+
+    async def require(self, unit: Unit, account: Account) -> None:
+        """Refuse whoever acts in a unit if their session is over, or is none of this account's.
+
+        Raises:
+            NotSignedIn: It is.
+        """
+        if not await self.stands(unit, unit.caller.session_id or "", account):
+            raise NotSignedIn
 
     async def knows_device(self, unit: Unit, account_id: str, device_id: str) -> bool:
         """Return whether this device has been signed in to the account before."""

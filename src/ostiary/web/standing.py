@@ -50,6 +50,7 @@ class NotPermitted(Problem):
     slug = "not-permitted"
     title = "Your account may not do this."
     status = 403
+    headers = ((b"www-authenticate", b'Bearer realm="ostiary", error="insufficient_scope"'),)  # RFC 6750 section 3.1
 
 
 class ApiKeyNotAccepted(Problem):
