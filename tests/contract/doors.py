@@ -69,7 +69,10 @@ class Door:
 
 
 def concrete(path: str) -> str:
-    return re.sub(r"\{name\}", "ostiary.css", re.sub(r"\{\w+_id\}", SOME_SESSION, path))
+    some = {r"\{name\}": "ostiary.css", r"\{\w+_id\}": SOME_SESSION, r"\{which\}": "0", r"\{written:path\}": "aaaa"}
+    for name, value in some.items():
+        path = re.sub(name, value, path)
+    return path
 
 
 @cache
