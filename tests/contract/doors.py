@@ -69,8 +69,10 @@ class Door:
 
 
 def concrete(path: str) -> str:
-    path = path.replace("{provider}", "github")
-    return re.sub(r"\{name\}", "ostiary.css", re.sub(r"\{\w+_id\}", SOME_SESSION, path))
+    some = {r"\{name\}": "ostiary.css", r"\{\w+_id\}": SOME_SESSION, r"\{which\}": "0", r"\{written:path\}": "aaaa", r"\{provider\}": "github"}
+    for name, value in some.items():
+        path = re.sub(name, value, path)
+    return path
 
 
 @cache

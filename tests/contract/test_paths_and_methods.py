@@ -16,7 +16,7 @@ FRIEND, FOE = "https://app.example.org", "https://evil.example"
 
 def methods_at(path: str) -> set[str]:
     """Return the methods that some door takes at a path; HEAD comes with GET."""
-    found = {door.method for door in doors() if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", door.path), path)}
+    found = {door.method for door in doors() if re.fullmatch(re.sub(r"\{\w+(:path)?\}", "[^/]+", door.path), path)}
     return found | {"HEAD"} if "GET" in found else found
 
 
