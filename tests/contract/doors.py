@@ -69,7 +69,13 @@ class Door:
 
 
 def concrete(path: str) -> str:
-    some = {r"\{name\}": "ostiary.css", r"\{\w+_id\}": SOME_SESSION, r"\{which\}": "0", r"\{written:path\}": "aaaa", r"\{provider\}": "github"}
+    some = {
+        r"\{name\}": "ostiary.css",
+        r"\{\w+_id\}": SOME_SESSION,
+        r"\{which\}": "0",
+        r"\{written:path\}": "aaaa",
+        r"\{provider\}": "github",
+    }
     for name, value in some.items():
         path = re.sub(name, value, path)
     return path
