@@ -23,7 +23,7 @@ CALLERS = 40
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("thing", THINGS, ids=lambda thing: thing.name.replace(" ", "-"))
+@pytest.mark.parametrize("thing", THINGS, ids=lambda thing: re.sub(r"\W+", "-", thing.name))
 async def test_of_many_uses_at_once_exactly_one_counts(
     peers: Peers, switchboard: Switchboard, thing: Thing, processes: int
 ) -> None:
