@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REQUIREMENTS = ROOT / "requirements"
-EVERYTHING = ("pyproject.toml", "requirements/build.in", "--extra=server", "--extra=postgresql", "--extra=valkey")
+EXTRAS = ("server", "postgresql", "valkey", "django", "drf", "flask")
+EVERYTHING = ("pyproject.toml", "requirements/build.in", *(f"--extra={extra}" for extra in EXTRAS))
 AS_IN_CHECK = "--constraint=requirements/check.txt"
 LOCKS = {
     "check": (*EVERYTHING, "--group=test", "--group=check"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -53,13 +53,15 @@ def running() -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.asked += 1
+            body = issuer.body  # as it was when it was asked for, however late the answer comes
             time.sleep(issuer.delay)
             self.send_response(issuer.status)
             for name, value in issuer.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(issuer.body)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(issuer.body)
+            with suppress(ConnectionError):  # whoever asked may have given up
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -297,8 +298,83 @@ def test_programs_without_an_event_loop_get_the_same_answers(issuer: Issuer, clo
     assert verifier.verify_blocking(token_of(NEW)).sub == "acc_7"
     assert issuer.asked == 2
     clocks.advance(300)
-    verifier.verify_blocking(token_of(OLD))
+    verifier.verify_blocking(token_of(OLD))  # answered at once; the renewal follows
+    verifier.fetch_keys_blocking()
     assert issuer.asked == 3
+
+
+def test_threads_that_come_at_once_to_an_empty_cache_share_one_fetch(issuer: Issuer, clocks: Clocks) -> None:
+    """A server that has just started must not refuse whoever comes second."""
+    verifier = verifier_of(issuer, clocks)
+    issuer.delay = 0.2
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: verifier.verify_blocking(token_of(OLD)).sub, range(8)))
+    assert found == ["acc_7"] * 8
+    assert issuer.asked == 1
+
+
+async def test_threads_and_event_loops_share_one_fetch(issuer: Issuer, clocks: Clocks) -> None:
+    """A Django application under ASGI has both."""
+    verifier = verifier_of(issuer, clocks)
+    issuer.delay = 0.2
+    token = token_of(OLD)
+    both = [verifier.verify_async(token), asyncio.to_thread(verifier.verify_blocking, token)]
+    assert [claims.sub for claims in await asyncio.gather(*both)] == ["acc_7", "acc_7"]
+    assert await asyncio.to_thread(lambda: asyncio.run(verifier.verify_async(token))) == verifier.verify(token)
+    assert issuer.asked == 1
+
+
+def test_nobody_waits_for_a_renewal_while_the_issuer_is_slow(issuer: Issuer, clocks: Clocks) -> None:
+    verifier = verifier_of(issuer, clocks)
+    verifier.fetch_keys_blocking()
+    issuer.delay = 1.5
+    clocks.advance(300)
+    begun = time.monotonic()
+    for _ in range(3):
+        assert verifier.verify_blocking(token_of(OLD)).sub == "acc_7"
+    assert time.monotonic() - begun < 1.0
+
+
+@pytest.mark.parametrize("idle", [361, 3000])
+def test_a_key_that_was_withdrawn_while_nobody_came_by_is_not_believed_once_more(
+    issuer: Issuer, clocks: Clocks, idle: int
+) -> None:
+    verifier = verifier_of(issuer, clocks)
+    token = token_of(OLD)
+    assert verifier.verify_blocking(token).sub == "acc_7"
+    issuer.publish(NEW)
+    clocks.advance(idle)
+    with pytest.raises(TokenRefused, match="unknown-key"):
+        verifier.verify_blocking(token)
+    assert issuer.asked == 2
+
+
+def test_a_fetch_that_hangs_is_given_up_and_its_late_answer_does_not_count(issuer: Issuer, clocks: Clocks) -> None:
+    verifier = verifier_of(issuer, clocks)
+    verifier.fetch_keys_blocking()
+    issuer.delay = 0.6
+    clocks.advance(300)
+    verifier.verify_blocking(token_of(OLD))  # begins a renewal, which will bring OLD once more
+    time.sleep(0.2)
+    issuer.delay = 0.0
+    clocks.advance(10)
+    issuer.publish(NEW)
+    assert verifier.fetch_keys_blocking()
+    time.sleep(0.6)  # the first answer arrives
+    assert verifier.verify(token_of(NEW)).sub == "acc_7"
+    assert reason_of(verifier, token_of(OLD)) == "unknown-key"
+
+
+def test_an_issuer_that_cannot_be_reached_is_asked_again_when_it_says_so(issuer: Issuer, clocks: Clocks) -> None:
+    issuer.status = 503
+    verifier = verifier_of(issuer, clocks)
+    for _ in range(3):
+        with pytest.raises(TokenRefused, match="keys-outdated"):
+            verifier.verify_blocking(token_of(OLD))
+    assert (issuer.asked, verifier.retry_after) == (1, 10)
+    issuer.status = 200
+    clocks.advance(verifier.retry_after)
+    assert verifier.verify_blocking(token_of(OLD)).sub == "acc_7"
 
 
 def test_the_client_brings_no_part_of_a_server_and_no_http_library_until_it_is_needed() -> None:

@@ -58,8 +58,10 @@ def commands(server: str, app: str, port: int) -> list[str]:
 
 
 @contextmanager
-def running(command: Sequence[str], port: int, env: Mapping[str, str], cwd: Path = ROOT) -> Iterator[Server]:
-    """Run a server until the block ends; it answers when the block begins, and ends in good order."""
+def running(
+    command: Sequence[str], port: int, env: Mapping[str, str], cwd: Path = ROOT, *, ready: str = "/auth/sign-in"
+) -> Iterator[Server]:
+    """Run a server until the block ends; it answers at `ready` when the block begins, and ends in good order."""
     descriptor, name = tempfile.mkstemp(prefix="ostiary-log-")
     log = Path(name)
     with os.fdopen(descriptor, "ab") as output:
@@ -69,7 +71,7 @@ def running(command: Sequence[str], port: int, env: Mapping[str, str], cwd: Path
         )  # fmt: skip
     reaper.guard(process)
     try:
-        _wait(process, port, log)
+        _wait(process, port, log, ready)
         yield Server(f"http://localhost:{port}", log)
         process.send_signal(signal.SIGINT)  # as Ctrl-C does
         process.wait(timeout=30)
@@ -89,12 +91,12 @@ def example(server: str, app: str, data: Path) -> Iterator[Server]:
         yield found
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path, ready: str) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until and process.poll() is None:
         connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
         try:
-            connection.request("GET", "/auth/sign-in")
+            connection.request("GET", ready, headers={"Host": f"localhost:{port}"})
             if connection.getresponse().status == 200:
                 return
         except (OSError, http.client.HTTPException):

@@ -36,13 +36,14 @@ STORES = [
     *PROJECT["project"]["optional-dependencies"]["postgresql"],
     *PROJECT["project"]["optional-dependencies"]["valkey"],
 ]
+GUESTS = [line for name in ("django", "drf", "flask") for line in PROJECT["project"]["optional-dependencies"][name]]
 TEST = PROJECT["dependency-groups"]["test"]
 CHECK = PROJECT["dependency-groups"]["check"]
 
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [("server", SERVER), ("test", SERVER + STORES + TEST), ("check", SERVER + STORES + TEST + CHECK)],
+    [("server", SERVER), ("test", SERVER + STORES + GUESTS + TEST), ("check", SERVER + STORES + GUESTS + TEST + CHECK)],
 )
 def test_a_lock_holds_every_library_that_the_project_asks_for(name: str, wanted: list[str]) -> None:
     missing = names_of([*wanted, *PROJECT["build-system"]["requires"]]) - pins_of(lock(name)).keys()
@@ -50,7 +51,7 @@ def test_a_lock_holds_every_library_that_the_project_asks_for(name: str, wanted:
 
 
 def test_the_server_is_locked_without_the_libraries_of_the_tests() -> None:
-    assert not pins_of(lock("server")).keys() & {"pytest", "playwright", "mypy", "asyncpg"}
+    assert not pins_of(lock("server")).keys() & {"pytest", "playwright", "mypy", "asyncpg", "django", "flask"}
 
 
 def test_a_library_has_one_version_in_every_lock() -> None:

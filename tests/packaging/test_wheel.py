@@ -38,7 +38,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfi
 def test_the_wheel_offers_the_command_and_the_extras(wheel: zipfile.ZipFile) -> None:
     (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     told = Parser().parsestr(wheel.read(metadata).decode())
-    assert {"server", "postgresql", "valkey"} <= set(told.get_all("Provides-Extra", []))
+    assert {"server", "postgresql", "valkey", "django", "drf", "flask"} <= set(told.get_all("Provides-Extra", []))
     assert told["Requires-Python"] == ">=3.11"
     entry_points = wheel.read(metadata.replace("METADATA", "entry_points.txt")).decode()
     assert "ostiary = ostiary.cli:main" in entry_points
@@ -49,4 +49,14 @@ def test_the_base_install_asks_for_no_library_of_the_server(wheel: zipfile.ZipFi
     asked = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist", [])
     base = " ".join(line for line in asked if "extra ==" not in line).lower()
     assert base
-    assert not any(name in base for name in ("sqlalchemy", "fastapi", "granian", "argon2", "jinja2"))
+    assert not any(name in base for name in ("sqlalchemy", "fastapi", "granian", "argon2", "jinja2", "django", "flask"))
+
+
+def test_an_extra_for_a_framework_brings_that_framework_and_nothing_of_the_server(wheel: zipfile.ZipFile) -> None:
+    (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    asked = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist", [])
+    brought = {
+        extra: {line.partition(">=")[0] for line in asked if f"extra == '{extra}'" in line}
+        for extra in ("django", "drf", "flask")
+    }
+    assert brought == {"django": {"django"}, "drf": {"django", "djangorestframework"}, "flask": {"flask"}}

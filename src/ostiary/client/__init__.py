@@ -5,11 +5,15 @@ from __future__ import annotations
 from ostiary.client.claims import ACCESS_TYP, AccessClaims, check
 from ostiary.client.jwks import KeysUnavailable, RemoteKeys
 from ostiary.client.keys import Algorithm, KeyRefused, KeySource, KnownKeys, SigningKey, VerifyingKey
+from ostiary.client.problems import Refusal
 from ostiary.client.refusals import Reason, TokenRefused
+from ostiary.client.requirements import Requirement
+from ostiary.client.resource import ResourceServer, Visitor
 from ostiary.client.revocations import RevocationFeed
 from ostiary.client.strength import STRENGTHS, Strength, reaches
 from ostiary.client.tokens import AccessTokens
 from ostiary.client.verifier import Verifier
+from ostiary.client.visits import Visit
 
 __all__ = [
     "ACCESS_TYP",
@@ -22,13 +26,18 @@ __all__ = [
     "KeysUnavailable",
     "KnownKeys",
     "Reason",
+    "Refusal",
     "RemoteKeys",
+    "Requirement",
+    "ResourceServer",
     "RevocationFeed",
     "SigningKey",
     "Strength",
     "TokenRefused",
     "Verifier",
     "VerifyingKey",
+    "Visit",
+    "Visitor",
     "check",
     "reaches",
 ]

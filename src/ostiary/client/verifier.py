@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from ostiary.client.jwks import KeysUnavailable, RemoteKeys
@@ -53,7 +54,7 @@ class Verifier:
         revocations: Callable[[AccessClaims], bool] | None = None,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
-        transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._keys = RemoteKeys(
             jwks_url or issuer.rstrip("/") + "/.well-known/jwks.json",
@@ -104,6 +105,11 @@ class Verifier:
         """
         return self._keys.fetch_blocking()
 
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds until the issuer may be asked again: what to say while its keys cannot be had."""
+        return self._keys.retry_after
+
     def verify(self, token: str) -> AccessClaims:
         """Return what the token says, from what is known here; touches no network.
 
@@ -128,45 +134,48 @@ class Verifier:
         Raises:
             TokenRefused: It proves nothing, here and now.
         """
+        if self._keys.is_overdue:
+            with suppress(KeysUnavailable):
+                await self._keys.fetch()
         try:
             claims = self.verify(token)
         except TokenRefused as refusal:
-            if refusal.reason not in _WORTH_FETCHING or not await self._fetched():
+            if refusal.reason not in _WORTH_FETCHING:
                 raise
-            return self.verify(token)
-        if self._keys.is_stale:
-            self._keys.begin()
-        return claims
+        else:
+            self._renew()
+            return claims
+        with suppress(KeysUnavailable):
+            await self._keys.fetch()
+        return self.verify(token)
 
     def verify_blocking(self, token: str) -> AccessClaims:
         """Do what `verify_async` does, in programs without an event loop.
 
-        The thread that finds the keys due for renewal fetches them; the
-        others go on with the known ones.
+        Threads that need the keys at the same time wait for one fetch.
 
         Raises:
             TokenRefused: It proves nothing, here and now.
         """
-        if self._keys.is_stale:
-            self._fetched_blocking()
+        if self._keys.is_overdue:
+            with suppress(KeysUnavailable):
+                self._keys.fetch_blocking()
         try:
-            return self.verify(token)
+            claims = self.verify(token)
         except TokenRefused as refusal:
-            if refusal.reason not in _WORTH_FETCHING or not self._fetched_blocking():
+            if refusal.reason not in _WORTH_FETCHING:
                 raise
-        return self.verify(token)
+        else:
+            self._renew()
+            return claims
+        with suppress(KeysUnavailable):
+            self._keys.fetch_blocking()
+        return self.verify(token)  # also where it was too early: another thread may just have fetched them
 
-    async def _fetched(self) -> bool:
-        try:
-            return await self._keys.fetch()
-        except KeysUnavailable:
-            return False
-
-    def _fetched_blocking(self) -> bool:
-        try:
-            return self._keys.fetch_blocking()
-        except KeysUnavailable:
-            return False
+    def _renew(self) -> None:
+        """Begin to renew a set that is due; nobody waits for that while the known keys count."""
+        if self._keys.is_stale:
+            self._keys.begin()
 
     def _forget_all(self) -> None:
         self._tokens.forget_all()
