@@ -27,6 +27,7 @@ class EmptyHouse:
         web = SimpleNamespace(product_name="The floor", public_url=f"http://localhost:{port}")
         self.settings = SimpleNamespace(web=web)
         self.post = SimpleNamespace(where="nowhere")
+        self.texts = SimpleNamespace(are_offered=False, carrier=None)
         self.data = Path("nowhere")
         self.hasher = SimpleNamespace(held=0)
         self.feed = SimpleNamespace(end=lambda: None)
