@@ -201,7 +201,6 @@ async def begin_link(
     provider: ProviderPath,
     body: LinkBody,
     federation: TheFederation,
-    # As soon as sign-ins have a strength: `StrongCaller`, which has the same shape.
     caller: StrongCaller,
     visit: TheVisit,
     edge: TheEdge,
@@ -232,7 +231,6 @@ async def remove_connection(
     connection_id: ConnectionIdPath,
     federation: TheFederation,
     identities: TheIdentities,
-    # As above: `StrongCaller`.
     caller: StrongCaller,
 ) -> Done:
     """Disconnect one of the caller's identities; never the last way into the account."""

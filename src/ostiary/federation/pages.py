@@ -83,7 +83,6 @@ async def connect(
     federation: TheFederation,
     identities: TheIdentities,
     accounts: TheAccounts,
-    # As soon as sign-ins have a strength: `StrongPageCaller`, which has the same shape.
     caller: StrongPageCaller,
     visit: TheVisit,
     edge: TheEdge,
@@ -104,7 +103,6 @@ async def disconnect(
     federation: TheFederation,
     identities: TheIdentities,
     accounts: TheAccounts,
-    # As above: `StrongPageCaller`.
     caller: StrongPageCaller,
 ) -> Response:
     """Disconnect one."""
