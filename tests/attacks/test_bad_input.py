@@ -13,6 +13,7 @@ from tests.attacks.raw import Answered, ask, contents
 from tests.contract.doors import Door, Operation, doors, operations, resolved
 from tests.house import OpenHouse, client_of, register
 
+from ostiary.core.caller import KEEPER
 from ostiary.wiring import Ostiary
 
 WITH_BODY = [operation for operation in operations() if operation.has_body]
@@ -29,6 +30,16 @@ WRONG: dict[str, list[Any]] = {
 """Values by their type: each is wrong for a field of another."""
 
 
+BESIDES: dict[str, dict[str, Any]] = {
+    "/login": {"login": "xylophone"},
+    "/providers": {
+        "provider": "acme",
+        "settings": {"issuer": "https://login.example.org", "client_id": "a", "client_secret": "b"},
+    },
+}
+"""What a body needs of fields that may be left out one by one, by the end of its path."""
+
+
 def body_of(operation: Operation) -> dict[str, Any]:
     """Return the schema of an operation's body."""
     return resolved(operation.document["requestBody"]["content"]["application/json"]["schema"])
@@ -43,7 +54,7 @@ def fields_of(operation: Operation) -> dict[str, dict[str, Any]]:
 def sample(operation: Operation) -> dict[str, Any]:
     """Return a body of the right shape that opens nothing."""
     needed: dict[str, Any] = example(body_of(operation))
-    return needed | ({"login": "xylophone"} if operation.path.endswith("/login") else {})
+    return needed | next((more for end, more in BESIDES.items() if operation.path.endswith(end)), {})
 
 
 def example(schema: dict[str, Any]) -> Any:  # noqa: ANN401 - as the schema says
@@ -128,9 +139,12 @@ def wrongly_typed(operation: Operation) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 async def signed_in(house: Ostiary) -> tuple[bytes, bytes]:
+    """Return the header of somebody who may keep what keepers send bodies about."""
     async with client_of(house) as client:
-        token = (await register(client))["access_token"]
-    return b"authorization", f"Bearer {token}".encode()
+        held = await register(client)
+    async with house.database.unit(KEEPER) as unit:
+        await house.accounts.permit(unit, held["user"]["id"], "providers:write")
+    return b"authorization", f"Bearer {held['access_token']}".encode()
 
 
 def assert_refused(answer: Answered, operation: Operation, *statuses: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from ostiary.core.caller import Caller
 from ostiary.core.clock import iso, iso_or_none
@@ -110,13 +110,20 @@ class ConnectionList(Answer):
     connections: list[ConnectionAnswer]
 
 
-class KeptProviderBody(BaseModel):
+class KeptSettings(ProviderSettings):
+    """What would stand in a provider's section of the settings; types are not bent, as they are there."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    scopes: tuple[str, ...] = Field((), strict=False, max_length=50)  # JSON knows lists
+    hosts: tuple[str, ...] = Field((), strict=False, max_length=50)
+
+
+class KeptProviderBody(Strict):
     """A provider's name, and what would stand in its section of the settings."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    provider: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
-    settings: ProviderSettings
+    provider: str = Field(max_length=32, pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    settings: KeptSettings
 
 
 class KeptProviderAnswer(Answer):
