@@ -127,7 +127,8 @@ class TestWhoMayNot:
             assert refuses(refused, 401, "sign-in-too-weak")
         assert await status(outside, text) == 200
 
-        strong = await strengthened(house, mira)
+        shown = {"access_token": mira["authorization"].removeprefix("Bearer ")}
+        strong = bearer(await strengthened(house, shown))
         new = (await rotate(outside, strong, text)).json()["api_key"]
         assert [await status(outside, key) for key in (text, new, await made(outside, strong))] == [401, 200, 200]
         assert (await revoke(outside, strong, new)).status_code == 200

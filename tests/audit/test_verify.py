@@ -69,13 +69,13 @@ EDITS = {
 async def test_an_edited_column_is_found(house: Ostiary, column: str) -> None:
     url = await cut_to_size(house)
     change = EDITS[column].replace("sealed_or_not", blob(url, bytes(32)))
-    await raw(url, f"UPDATE journal SET {change} WHERE position = 6")
+    await raw(url, f"UPDATE journal SET {change} WHERE position = 7")
 
     verdict = await verify(house)
 
-    assert ("edited", 6) in found(verdict)
-    assert found(verdict) <= {("edited", 6), ("edited", 7)}  # an edited chain value spoils the next entry's, too
-    assert "entry 6 of strand 0" in verdict.findings[0].words
+    assert ("edited", 7) in found(verdict)
+    assert found(verdict) <= {("edited", 7), ("edited", 8)}  # an edited chain value spoils the next entry's, too
+    assert "entry 7 of strand 0" in verdict.findings[0].words
 
 
 def copied(strand: str, position: str, which: str) -> str:

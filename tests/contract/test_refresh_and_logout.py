@@ -95,7 +95,7 @@ async def test_logging_out_ends_the_session_and_clears_its_cookies(outside: http
     assert answer.json() == {"detail": "You are signed out."}
     assert answer.headers["clear-site-data"] == '"cache", "storage"'
     cleared = set_cookies(answer)
-    assert cleared.keys() == {ACCESS, REFRESH, PAGE, CSRF, "__Host-passkey"}
+    assert cleared.keys() == {ACCESS, REFRESH, PAGE, CSRF, "__Host-passkey", "__Host-federation"}
     for cookie in cleared.values():
         assert cookie.value == ""
         assert cookie.attributes["max-age"] == "0"

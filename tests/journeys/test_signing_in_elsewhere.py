@@ -81,7 +81,7 @@ def test_somebody_known_connects_and_disconnects(laptop: Device) -> None:
     name, elsewhere = somebody(), somebody()
     laptop.register(name)
     laptop.confirm(name)
-    laptop.go("/auth/account").get_by_role("link", name="Connected accounts").click()
+    laptop.go("/auth/security").get_by_role("link", name="Connect one connected accounts").click()
     laptop.at("/auth/connections")
     assert violations(laptop.page) == []
     laptop.page.get_by_role("button", name="Connect Company").click()

@@ -512,7 +512,15 @@ class TestWhenItEnds:
 
         answer = await device.browser.post(f"{API}/logout")
 
-        assert set_cookies(answer).keys() == {ACCESS, REFRESH, PAGE, CSRF, "__Host-passkey", device.bound}
+        assert set_cookies(answer).keys() == {
+            ACCESS,
+            REFRESH,
+            PAGE,
+            CSRF,
+            "__Host-passkey",
+            "__Host-federation",
+            device.bound,
+        }
         assert device.browser.cookies.keys() == {DEVICE}
         device.browser.cookies = copy.cookies
         assert_problem(await device.renew(), 401, "device-proof-refused")

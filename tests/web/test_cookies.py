@@ -59,7 +59,7 @@ def test_clearing_names_the_very_cookie_that_was_set(kind: Kind) -> None:
 def test_names_are_settings() -> None:
     names = {
         "access": "a1", "refresh": "r1", "session": "s1", "csrf": "c1", "device": "d1", "passkey": "p1", "link": "l1",
-        "bound": "b1",
+        "bound": "b1", "federation": "f1",
     }  # fmt: skip
     cookies = Cookies(CookieSettings(**names))
 

@@ -28,6 +28,7 @@ CONTEXT: dict[str, Any] = {
     "alert": "no_known_one",
     "alert_id": "AZabc",
     "name": "Blue key",
+    "provider": "GitHub",
     "key": "ost_5Qm8",
     "factor": "totp",
     "replaces": False,
