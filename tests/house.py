@@ -24,6 +24,7 @@ from ostiary.core.secrets import unb64
 from ostiary.core.tables import journal
 from ostiary.mail import KeptLetter, Mailbox
 from ostiary.migrations import migrate
+from ostiary.testing import house as kit
 from ostiary.texts import ConsoleCarrier
 from ostiary.wiring import Ostiary
 from tests.services.postgres import Postgres
@@ -34,14 +35,7 @@ ORIGIN = "http://localhost:8080"
 API = "/api/v1/auth"
 PASSWORD = "correct horse battery"
 NEW_PASSWORD = "another battery staple"
-CHEAP_HASHING = {"memory_kib": 8, "passes": 1}
-"""A real Argon2id, at a cost that lets a suite run; what it costs is not what these tests are about."""
-
-UNMOVED = {
-    "anonymous_per_minute": 10**6, "signed_in_per_minute": 10**6, "spraying_names": 10**6, "stuffing_names": 10**6,
-}  # fmt: skip
-"""Time stands still in most tests: a hundred requests are soon sent from one address, and one wrong password is
-tried for many names."""
+CHEAP_HASHING, UNMOVED = kit.CHEAP_HASHING, kit.UNMOVED
 
 Outside = Callable[[Ostiary], httpx.AsyncClient]
 OpenHouse = Callable[..., Any]

@@ -20,6 +20,7 @@ OPEN_ROOMS = {
     ("settings", "*.settings"): "composes every section",
     ("settings", "passwords.policy"): "the policy's settings stand beside the policy",
     ("migrations.tables", "*.models"): "must see every table",
+    ("testing.house", "migrations.fresh"): "tables without migrations are for tests; no server should find them",
     ("cli.*", "passwords.breaches.*"): "makes and reads the filter's file; a server only asks it",
 }
 """Doors besides the front door: who may use which, and why."""

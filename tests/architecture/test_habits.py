@@ -24,8 +24,9 @@ LIBRARIES = {
         "core.hash_formats.*",
         "passkeys.ceremony",
         "passkeys.attestation",
+        "testing.authenticator",
     ),
-    "fido2": ("passkeys.ceremony", "passkeys.attestation"),
+    "fido2": ("passkeys.ceremony", "passkeys.attestation", "testing.authenticator"),
     "pyotp": ("totp.algorithm",),
     "segno": ("totp.picture",),
     "joserfc": ("client.*",),
@@ -42,6 +43,7 @@ LIBRARIES = {
     "httpcore": ("core.outbound",),
     "phonenumbers": ("texts.numbers",),
     "standardwebhooks": ("alerts.sinks",),
+    "pytest": ("pytest_plugin",),
 }
 """Libraries that only some modules may import."""
 

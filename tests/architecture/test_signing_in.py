@@ -10,6 +10,7 @@ from tests.architecture.source import ROOT, modules, owner_of
 STARTERS = {
     "login.entrance.Entrance.start": "every proof that the account asks for was shown, or a ticket that one has earned",
     "registration.service.Registration.register": "the account was opened just now",
+    "testing.people.sign_in": "none: a test says so, on a house of its own (InProcessOstiary)",
 }
 """What may start a session, and on what evidence."""
 
@@ -19,6 +20,7 @@ GRANTERS = {
     "registration.service.Registration.register",
     "sessions.service.Sessions.refresh",
     "sessions.service.Sessions.resume",
+    "testing.people.sign_in",
 }
 """What may hand out tokens of a session."""
 

@@ -12,13 +12,13 @@ from tests.contract.browser import ACCESS, CSRF, Browser
 from tests.house import API, NEW_PASSWORD, PASSWORD, letter_to
 from tests.login.steps import claims, device_in, give_codes, owed, type_in
 from tests.passkeys import steps as passkeys
-from tests.passkeys.authenticator import Authenticator
 from tests.recovery.steps import _secret, settled
 from tests.texts.steps import NUMBER, OTHER, code_in, texts
 
 from ostiary.codes.writing import new_code
 from ostiary.core.caller import KEEPER
 from ostiary.core.secrets import b64, unb64
+from ostiary.testing.authenticator import Authenticator
 from ostiary.totp.algorithm import code_at, step_at
 from ostiary.wiring import Ostiary
 

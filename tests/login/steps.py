@@ -8,13 +8,13 @@ from typing import Any
 
 import httpx
 from tests.house import API, PASSWORD, bearer, journalled, login
-from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.steps import add
 from tests.recovery.steps import settled
 
 from ostiary.codes import queries as code_queries
 from ostiary.core.caller import KEEPER
 from ostiary.core.secrets import new_id, unb64
+from ostiary.testing.authenticator import Authenticator
 from ostiary.totp import queries as totp_queries
 from ostiary.totp.algorithm import new_secret
 from ostiary.wiring import Ostiary

@@ -9,8 +9,8 @@ import httpx
 from tests.house import OpenHouse, client_of
 from tests.login.steps import ONE, is_refused, looked_at, owed, touch, type_in, with_both, with_codes
 from tests.login.test_second_step import living
-from tests.passkeys.authenticator import Authenticator
 
+from ostiary.testing.authenticator import Authenticator
 from ostiary.wiring import Ostiary
 
 MANY = {"login_failures_per_minute": 10**6, "login_failures_per_hour": 10**6}

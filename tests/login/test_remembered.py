@@ -18,12 +18,12 @@ from tests.login.steps import (
     with_codes,
     with_passkey,
 )
-from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.steps import add, stronger
 from tests.recovery.steps import confirm, disown_token, reset_token
 
 from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
+from ostiary.testing.authenticator import Authenticator
 from ostiary.wiring import Ostiary
 
 

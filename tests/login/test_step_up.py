@@ -23,7 +23,6 @@ from tests.login.steps import (
     with_both,
     with_codes,
 )
-from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.steps import add, sign_in, stronger
 from tests.recovery.steps import settled
 
@@ -31,6 +30,7 @@ from ostiary.client import ACCESS_TYP
 from ostiary.client.jws import sign
 from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
+from ostiary.testing.authenticator import Authenticator
 from ostiary.wiring import Ostiary
 
 REFUSED = (401, "second-factor-refused")

@@ -38,10 +38,12 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfi
 def test_the_wheel_offers_the_command_and_the_extras(wheel: zipfile.ZipFile) -> None:
     (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     told = Parser().parsestr(wheel.read(metadata).decode())
-    assert {"server", "postgresql", "valkey", "django", "drf", "flask"} <= set(told.get_all("Provides-Extra", []))
+    extras = {"server", "postgresql", "valkey", "django", "drf", "flask", "testing"}
+    assert extras <= set(told.get_all("Provides-Extra", []))
     assert told["Requires-Python"] == ">=3.11"
     entry_points = wheel.read(metadata.replace("METADATA", "entry_points.txt")).decode()
     assert "ostiary = ostiary.cli:main" in entry_points
+    assert "[pytest11]\nostiary = ostiary.pytest_plugin" in entry_points
 
 
 def test_the_base_install_asks_for_no_library_of_the_server(wheel: zipfile.ZipFile) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 from tests.house import API, bearer, login, strengthened
-from tests.passkeys.authenticator import Authenticator
 from tests.recovery.steps import settled
 
 from ostiary.core.db import Query
 from ostiary.core.journal import Entry
 from ostiary.core.tables import journal
+from ostiary.testing.authenticator import Authenticator
 from ostiary.wiring import Ostiary
 
 COOKIE = "__Host-passkey"

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from fido2 import cbor
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, login, register
-from tests.passkeys.authenticator import AT, BE, BS, ED, UP, UV, Authenticator, cose_of
 from tests.passkeys.steps import add, ask, begin, finish, owner, sign_in, strong_owner, stronger
 from tests.recovery.steps import CALLER, disown_token, move
 
@@ -19,6 +18,7 @@ from ostiary.core.clock import ManualClock
 from ostiary.core.secrets import unb64
 from ostiary.passkeys.answers import NewCredentialBody
 from ostiary.sessions import NotSignedIn
+from ostiary.testing.authenticator import AT, BE, BS, ED, UP, UV, Authenticator, cose_of
 from ostiary.wiring import Ostiary
 
 

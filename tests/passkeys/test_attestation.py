@@ -12,12 +12,12 @@ from uuid import UUID
 import pytest
 from fido2 import cbor
 from tests.house import OpenHouse, client_of
-from tests.passkeys.authenticator import AT, Authenticator, signed
 from tests.passkeys.makers import Maker, key_usage, model_in_certificate, sign
 from tests.passkeys.steps import add, begin, finish, newest, owner, sign_in, why_refused
 
 from ostiary.core.clock import ManualClock
 from ostiary.core.errors import Misconfigured
+from ostiary.testing.authenticator import AT, Authenticator, signed
 from ostiary.wiring import Ostiary
 
 pytestmark = pytest.mark.parametrize("storage", ["sqlite"], indirect=True)  # what is judged is bytes
@@ -92,7 +92,7 @@ async def test_whoever_vouches_for_itself_is_not_welcome(open_strict: OpenStrict
         def attest(self, data: bytes, client_data: bytes) -> bytes:
             return _self_signed(authenticator, data, client_data)
 
-    authenticator = Authenticator(maker=Itself())  # type: ignore[arg-type]
+    authenticator = Authenticator(maker=Itself())
 
     assert await refused(house, authenticator) == "attestation"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx
 from tests.house import API
-from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.steps import add, owner, stronger
 
+from ostiary.testing.authenticator import Authenticator
 from ostiary.wiring import Ostiary
 
 

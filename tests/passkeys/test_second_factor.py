@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import pytest
 from tests.house import bearer, login
-from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.steps import add, ask, owner, show, why_refused
 
 from ostiary.core.caller import Caller
 from ostiary.core.secrets import unb64
 from ostiary.passkeys import Asked, PasskeyRefused, Proof
 from ostiary.passkeys.answers import AssertionBody
+from ostiary.testing.authenticator import Authenticator
 from ostiary.wiring import Ostiary
 
 CALLER = Caller(request_id="test", address="203.0.113.7")

@@ -11,7 +11,6 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 from tests.house import API, OpenHouse, bearer, client_of, journalled, letter_to, login
-from tests.passkeys.authenticator import BE, BS, UP, UV, Authenticator
 from tests.passkeys.steps import COOKIE, add, ask, owner, show, sign_in, stronger, why_refused
 from tests.recovery.steps import CALLER, disown_token, try_in
 
@@ -21,6 +20,7 @@ from ostiary.core.db import Query
 from ostiary.core.secrets import unb64
 from ostiary.passkeys.models import passkey_challenges
 from ostiary.passkeys.queries import Number
+from ostiary.testing.authenticator import BE, BS, UP, UV, Authenticator
 from ostiary.wiring import Ostiary
 
 REFUSED = "passkey-refused"

@@ -15,7 +15,6 @@ from tests.contract.browser import DEVICE
 from tests.house import PASSWORD
 from tests.login.steps import give_codes
 from tests.magiclinks.steps import COOKIE as LINK_COOKIE
-from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.steps import COOKIE as PASSKEY_COOKIE
 from tests.races.peers import Peers, SignedIn, register
 from tests.races.wire import Line, Reply
@@ -26,6 +25,7 @@ from ostiary.core.caller import KEEPER, Caller
 from ostiary.core.secrets import new_id
 from ostiary.login.tickets import Earned, pending_id
 from ostiary.sessions.guard import DEVICE as DEVICE_PURPOSE
+from ostiary.testing.authenticator import Authenticator
 from ostiary.texts import ConsoleCarrier
 from ostiary.texts import queries as text_queries
 from ostiary.totp.algorithm import code_at, step_at

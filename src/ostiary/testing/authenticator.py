@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -15,14 +15,22 @@ from fido2.cose import ES256, RS256, CoseKey, EdDSA
 
 from ostiary.core.secrets import b64, unb64
 
-if TYPE_CHECKING:
-    from tests.passkeys.makers import Maker
-
 UP, UV, BE, BS, AT, ED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
+"""Flags of authenticator data (WebAuthn Level 3, section 6.1)."""
+
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 
+class Maker(Protocol):
+    """Whoever vouches for an authenticator's make."""
+
+    def attest(self, data: bytes, client_data: bytes) -> bytes:
+        """Return the attestation object."""
+        ...
+
+
 def new_key(algorithm: int) -> PrivateKey:
+    """Return a new key for a COSE algorithm: ES256, EdDSA, else RS256."""
     if algorithm == -7:
         return ec.generate_private_key(ec.SECP256R1())
     if algorithm == -8:
@@ -40,6 +48,7 @@ def cose_of(key: PrivateKey) -> dict[int, Any]:
 
 
 def signed(key: PrivateKey, message: bytes) -> bytes:
+    """Return a key's signature of a message, in the form that WebAuthn wants."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(message, ec.ECDSA(SHA256()))
     if isinstance(key, rsa.RSAPrivateKey):
@@ -52,6 +61,9 @@ class Authenticator:
     """One credential, for one relying party.
 
     Attributes:
+        algorithm: -7 (ES256), -8 (EdDSA) or -257 (RS256).
+        rp_id: The relying party that it signs for.
+        origin: The page that it believes to be on.
         counts: Whether it has a counter; many have not, and show 0 for ever.
         aaguid: Its make.
         maker: Who vouches for that; nobody by default.
@@ -73,10 +85,12 @@ class Authenticator:
         self.key = new_key(self.algorithm)
 
     def client_data(self, kind: str, challenge: str, /, **changed: Any) -> bytes:  # noqa: ANN401 - wrong on purpose
+        """Return what a browser would hand over to be signed (section 5.8.1)."""
         told = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False} | changed
         return json.dumps(told, separators=(",", ":")).encode()
 
     def authenticator_data(self, more: bytes = b"", flags: int = 0) -> bytes:
+        """Return what it says of itself (section 6.1); counts one on."""
         if self.counts:
             self.count += 1
         head = hashlib.sha256(self.rp_id.encode()).digest() + bytes([self.flags | flags])
@@ -95,7 +109,7 @@ class Authenticator:
         attestation: bytes | None = None,
         **changed: Any,  # noqa: ANN401
     ) -> dict[str, Any]:
-        """Answer creation options."""
+        """Answer creation options (RegistrationResponseJSON); with members of client data that are `changed`."""
         self.handle = unb64(options["user"]["id"])
         data = self.authenticator_data(self.attested(), AT) if data is None else data
         client_data = self.client_data("webauthn.create", options["challenge"], **changed)
@@ -120,7 +134,7 @@ class Authenticator:
         signature: bytes | None = None,
         **changed: Any,  # noqa: ANN401
     ) -> dict[str, Any]:
-        """Answer request options."""
+        """Answer request options (AuthenticationResponseJSON); with members of client data that are `changed`."""
         data = self.authenticator_data() if data is None else data
         client_data = self.client_data("webauthn.get", options["challenge"], **changed)
         if signature is None:
