@@ -121,9 +121,7 @@ class Blocking:
         email: str | None = None, verified: bool = True,
     ) -> SignedIn:  # fmt: skip
         """As `AsyncOstiary.sign_in`."""
-        return self.wait(
-            self.house.sign_in(username, permissions=permissions, acr=acr, email=email, verified=verified)
-        )
+        return self.wait(self.house.sign_in(username, permissions=permissions, acr=acr, email=email, verified=verified))
 
     def api_key(
         self, owner: str = "mira", *, scopes: Iterable[str] = (), permissions: Iterable[str] = (),

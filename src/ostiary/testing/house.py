@@ -227,4 +227,3 @@ class AsyncOstiary(Ostiary):
             there = [(letter.to, letter.subject) for letter in await self.sent_letters()]
             raise LookupError(f"no letter to {to} about {about!r}; there are {there}")
         return found[0]
-
