@@ -180,9 +180,14 @@ class TestTheWayThere:
         house = await open_house(work=False, **settings_for(provider, return_to=(allowed,)))
         async with client_of(house) as client:
             visitor = Browser(client)
-            answer = await visitor.get("/accounts/acme/login/", params={"next": place})
-            back = await come_back(visitor, provider.authorize(answer.headers["location"]))
-            assert back.headers["location"] == "/auth/account"
+            for answer in (
+                await visitor.get("/accounts/acme/login/", params={"next": place}),
+                await visitor.submit("/accounts/acme/login", at="/auth/sign-in", next=place),
+            ):
+                assert (answer.status_code, "location" in answer.headers) == (422, False)
+                assert "no place that a sign-in may lead to" in answer.text
+                assert (await newest(house, "identity.refused"))["reason"] == "place"
+            assert COOKIE not in visitor.cookies
 
             answer = await visitor.get("/accounts/acme/login/", params={"next": allowed})
             back = await come_back(visitor, provider.authorize(answer.headers["location"]))

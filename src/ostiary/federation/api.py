@@ -195,7 +195,7 @@ async def begin_sign_in(
     edge: TheEdge,
 ) -> WayAnswer:
     """Return the way to a provider, and set the cookie that the answer has to come with."""
-    intent = Intent("sign-in", _allowed(federation, body.next))
+    intent = Intent("sign-in", await federation.place(caller, provider, body.next))
     return WayAnswer(
         authorization_url=await federation.begin(
             caller, provider, browser_of(federation.transactions, visit, edge.cookies), intent
@@ -213,7 +213,7 @@ async def begin_link(
     edge: TheEdge,
 ) -> WayAnswer:
     """Return the way to a provider, to connect what somebody is there; needs a sign-in of the last minutes."""
-    place, scopes = _allowed(federation, body.next), _words(body.scopes)
+    place, scopes = await federation.place(caller, provider, body.next), _words(body.scopes)
     intent = Intent("link", place, caller.account_id, caller.session_id, scopes)
     return WayAnswer(
         authorization_url=await federation.begin(
@@ -288,11 +288,3 @@ def _words(scopes: list[str]) -> tuple[str, ...]:
     if not all(SCOPE.fullmatch(scope) for scope in scopes):
         raise InvalidFields(errors=(FieldError("scopes", "A scope is one word, without spaces.", "scope"),))
     return tuple(scopes)
-
-
-def _allowed(federation: Federation, asked: str) -> str:
-    place = federation.place(asked) if asked else ""
-    if place is None:
-        words = "This is no place that a sign-in may lead to; applications are listed in federation.return_to."
-        raise InvalidFields(errors=(FieldError("next", words, "place"),))
-    return place

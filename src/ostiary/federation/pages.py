@@ -50,12 +50,12 @@ async def leave_by_link(
     provider: str, request: Request, federation: TheFederation, caller: AnyCaller, visit: TheVisit, edge: TheEdge
 ) -> Response:
     """Lead to the provider from a link of our own site; whoever comes from elsewhere is asked first (R30)."""
-    place = federation.place(request.query_params.get("next"))
+    place = await federation.place(caller, provider, request.query_params.get("next"))
     if not _is_our_own_link(visit, edge):
         offered = await federation.providers.get(provider)
         return page(request, "elsewhere_start.html", label=offered.label, provider=provider, next=place)
     browser = browser_of(federation.transactions, visit, edge.cookies)
-    return see_other(await federation.begin(caller, provider, browser, Intent("sign-in", place or "")))
+    return see_other(await federation.begin(caller, provider, browser, Intent("sign-in", place)))
 
 
 @leaving.post("/{provider}/login")
@@ -63,9 +63,9 @@ async def leave_by_form(
     provider: str, request: Request, federation: TheFederation, caller: AnyCaller, visit: TheVisit, edge: TheEdge
 ) -> Response:
     """Lead to the provider from a form of our own."""
-    place = federation.place((await fields(request, "next"))["next"])
+    place = await federation.place(caller, provider, (await fields(request, "next"))["next"])
     browser = browser_of(federation.transactions, visit, edge.cookies)
-    url = await federation.begin(caller, provider, browser, Intent("sign-in", place or ""))
+    url = await federation.begin(caller, provider, browser, Intent("sign-in", place))
     return await _led(request, federation, provider, url)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode, urlsplit
 
+from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.core.secrets import challenge_of
 from ostiary.federation.errors import ElsewhereCancelled, ElsewhereRefused, NoSuchProvider, ProviderUnavailable
 from ostiary.federation.examination import Finding, examine
@@ -66,11 +67,21 @@ class Federation:
         self.providers = providers
         self.transactions = transactions
 
-    def place(self, asked: str | None) -> str | None:
-        """Return where a sign-in may lead: a plain path of our own, or an address of the settings; else None."""
-        if asked is None or asked in self._settings.return_to:
-            return asked
-        return own_path(asked, "") or None
+    async def place(self, caller: Caller, slug: str, asked: str | None) -> str:
+        """Return where a sign-in may lead: a plain path of our own, or an address of the settings; empty for none.
+
+        Raises:
+            InvalidFields: What is asked for is neither: whoever wrote it wants people led astray.
+        """
+        if not asked or asked in self._settings.return_to:
+            return asked or ""
+        place = own_path(asked, "")
+        if place:
+            return place
+        async with self._database.unit(caller) as unit:
+            unit.note("identity.refused", provider=slug, reason="place")
+            words = "This is no place that a sign-in may lead to; applications are listed in federation.return_to."
+            raise InvalidFields(errors=(FieldError("next", words, "place"),))
 
     def callback_of(self, slug: str) -> str:
         """Return the address to which a provider sends people back; one each, against mix-up (RFC 9700 4.4.2.2)."""
