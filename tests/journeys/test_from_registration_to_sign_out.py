@@ -136,6 +136,7 @@ def _sign_out_for_good(laptop: Device) -> None:
 
     laptop.page.go_back()
     laptop.at("/auth/sign-in")
+    laptop.page.wait_for_load_state("networkidle")  # what the page asks by itself, it asks with its own cookies
 
     laptop.context.add_cookies(kept)  # type: ignore[arg-type]  # a copy that somebody made before
     assert "__Host-sessionid" in laptop.cookies()

@@ -11,6 +11,7 @@ import pytest
 from tests.core.db.raw import raw
 from tests.house import API, OpenHouse, bearer, client_of, journalled, login, register
 
+from ostiary.client import SigningKey
 from ostiary.core.caller import HOUSE, KEEPER, Caller
 from ostiary.core.clock import ManualClock
 from ostiary.core.keyring import PURPOSES
@@ -263,3 +264,16 @@ async def test_each_algorithm_signs_and_survives_a_restart(open_house: OpenHouse
     second = await open_house(work=False, keys={"algorithm": algorithm})
     async with client_of(second) as client:
         assert await is_signed_in(client, grant)
+
+
+async def test_no_key_has_an_id_that_a_command_takes_for_an_option(
+    house: Ostiary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ostiary key kill -hZ3…` would print its help, and kill nothing."""
+    generate = SigningKey.generate
+    ids = iter(["-hZ31LqjCF-xFVWL", "-hZ31LqjCF-xFVWM", "hZ31LqjCF-xFVWLx"])
+    monkeypatch.setattr(SigningKey, "generate", lambda algorithm: generate(algorithm, next(ids)))
+
+    made = await house.keys.rotate(KEEPER, ("signing",))
+
+    assert [key.id for key in made] == ["hZ31LqjCF-xFVWLx"]

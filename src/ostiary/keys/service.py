@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ostiary.client.keys import KnownKeys, SigningKey, VerifyingKey
+from ostiary.client.keys import Algorithm, KnownKeys, SigningKey, VerifyingKey
 from ostiary.core.clock import Millis, millis
 from ostiary.core.crypto import Unsealable
 from ostiary.core.errors import Misconfigured, Problem
@@ -331,11 +331,11 @@ class Keys:
 
     def _made(self, purpose: Purpose, published_at: Millis, activates_at: Millis) -> Key:
         if purpose == "signing":
-            signing = SigningKey.generate(self._settings.algorithm)
+            signing = _typeable(self._settings.algorithm)
             algorithm: str = signing.algorithm
             key_id, material = signing.key_id, signing.to_bytes()
         elif purpose == "checkpoint":
-            signing = SigningKey.generate("EdDSA")  # small, and no random number that could go wrong
+            signing = _typeable("EdDSA")  # small, and no random number that could go wrong
             algorithm, key_id, material = signing.algorithm, signing.key_id, signing.to_bytes()
         else:
             algorithm, key_id, material = "HKDF-SHA256", f"{purpose[0]}{secrets.token_hex(5)}", secrets.token_bytes(32)
@@ -380,3 +380,10 @@ def _opens(wrapper: Wrapper, stored: list[StoredKey]) -> bool:
                 return False
             return True
     return True
+
+
+def _typeable(algorithm: Algorithm) -> SigningKey:
+    """Return a new key whose id can be typed: a dash in front is an option, and `key kill -h…` would print its help."""
+    while (made := SigningKey.generate(algorithm)).key_id.startswith("-"):
+        pass
+    return made
