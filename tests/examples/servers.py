@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,14 +73,23 @@ def running(
     try:
         _wait(process, port, log, ready)
         yield Server(f"http://localhost:{port}", log)
-        process.send_signal(signal.SIGINT)  # as Ctrl-C does
-        process.wait(timeout=30)
+        _interrupt(process)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=30)
         reaper.release(process)
         log.unlink()
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Press Ctrl-C until it ends: one that comes while a framework's own server handles a request may be lost."""
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+            return
+    raise AssertionError("it does not end by Ctrl-C")
 
 
 @contextmanager
