@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ostiary.client import STRENGTHS, Strength, reaches
 from ostiary.sessions import acr_of, together
 
-WORDS = ["pwd", "mail", "otp", "sms", "rc", "hwk", "swk", "user", "mfa", "unheard-of", ""]
+WORDS = ["pwd", "mail", "fed", "otp", "sms", "rc", "hwk", "swk", "user", "mfa", "unheard-of", ""]
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ WORDS = ["pwd", "mail", "otp", "sms", "rc", "hwk", "swk", "user", "mfa", "unhear
         ("pwd otp", "aal2"), ("pwd sms", "aal2"), ("pwd rc", "aal2"), ("mail otp", "aal2"), ("pwd hwk", "aal2"),
         # What reads the mailbox can choose the password: a letter beside it proves nothing more.
         ("pwd mail", "aal1"),
+        # A provider's word begins a sign-in as a password does, and is no second factor of ours.
+        ("fed", "aal1"), ("fed pwd", "aal1"), ("fed mail", "aal1"), ("fed otp", "aal2"), ("fed rc", "aal2"),
         # Two things held are one kind; a word that says "several" is looked behind.
         ("otp sms", "aal1"), ("otp rc", "aal1"), ("pwd mfa", "aal1"), ("mfa", "aal1"), ("pwd unheard-of mfa", "aal1"),
         ("hwk user", "phr"), ("swk user mfa", "phr"), ("pwd hwk user mfa", "phr"),
