@@ -109,6 +109,35 @@ def test_scanned_confirmed_saved_and_renewed(laptop: Device, tmp_path: Path) -> 
     expect(page.get_by_role("heading", name="Not set up")).to_be_visible()
 
 
-def now_shown(key: str) -> str:
-    """Return what an app shows that holds this key."""
-    return code_at(base64.b32decode(key), step_at(time.time_ns() // 1_000_000))
+def test_signing_in_asks_for_the_code_and_lets_nobody_in_before(laptop: Device) -> None:
+    name = somebody()
+    laptop.join(name)
+    laptop.confirm(name)
+    laptop.go("/auth/sign-in")
+    laptop.sign_in(name)
+    page = laptop.go("/auth/totp")
+    page.get_by_role("button", name="Set up an authenticator app").click()
+    key = page.locator(".key-groups").inner_text().replace(" ", "")
+    page.get_by_label("Code", exact=True).fill(now_shown(key, steps_ago=1))  # so that the one of now is unused
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("status")).to_contain_text("is set up")
+    laptop.sign_out()
+
+    laptop.go("/auth/sign-in")
+    page.get_by_label("Username or email address").fill(name)
+    password_field(page).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("One more step")
+    assert "__Host-sessionid" not in laptop.cookies()
+    assert violations(page) == []
+    page.get_by_label("Code from your app").fill(now_shown(key))
+    page.get_by_role("button", name="Go on", exact=True).click()
+
+    laptop.at("/auth/account")
+    laptop.go("/auth/security")
+    expect(page.get_by_role("main")).to_contain_text("protected by two proofs")
+
+
+def now_shown(key: str, steps_ago: int = 0) -> str:
+    """Return what an app shows that holds this key, or showed some steps ago."""
+    return code_at(base64.b32decode(key), step_at(time.time_ns() // 1_000_000) - steps_ago)
