@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import signal
 import sys
@@ -27,8 +28,9 @@ SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python to itself while others wait: a password that is weighed, or a hash
 that ends, must not hold up requests for ten times as long as they take."""
 
-YOUNG_GARBAGE, SELDOM = (700, 10), 1_000_000
-"""Allocations until the youngest garbage is collected, how often until the next older, and the oldest: not by count."""
+YOUNG_GARBAGE, SELDOM = 200_000, 1_000_000
+"""Containers that may have come since the last search for garbage: far more than a thousand held requests consist of,
+so that a flood is not searched again and again. Until then, and for what is older, the clock decides."""
 EVERYWHERE = tuple(f"+{digit}" for digit in range(1, 10))
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -108,7 +110,7 @@ async def _serve(house: Ostiary, host: str, port: int, mailbox: Mailbox | None) 
     # What is loaded stays: to look through all of it for garbage stops the process for 50 ms each time.
     gc.freeze()
     house.after_loading = gc.freeze
-    gc.set_threshold(*YOUNG_GARBAGE, SELDOM)
+    gc.set_threshold(YOUNG_GARBAGE, SELDOM, SELDOM)
     tidying = asyncio.create_task(_tidy_when_calm(house.hasher), name="tidying")
     server = Server(
         house.app, address=host, port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1, backlog=1024,
@@ -129,17 +131,17 @@ async def _serve(house: Ostiary, host: str, port: int, mailbox: Mailbox | None) 
 
 
 async def _tidy_when_calm(hasher: Hasher) -> None:
-    """Look through everything for garbage once a minute, but in a flood once in ten.
+    """Look through what is new for garbage each second, and through everything each minute, unless a flood is held.
 
-    What a thousand held requests hold is looked through as well, which stopped the process for 200 ms each second.
+    What a thousand held requests consist of is alive, and is looked through as well: 30 ms among the new, 200 ms
+    among everything. So in a flood there is one search in ten minutes.
     """
-    minutes = 0
-    while True:
-        await asyncio.sleep(60)
-        minutes += 1
-        if not hasher.held or minutes >= 10:
+    for second in itertools.count(1):
+        await asyncio.sleep(1)
+        if second % 600 == 0:
             gc.collect()
-            minutes = 0
+        elif not hasher.held:
+            gc.collect(2 if second % 60 == 0 else 1)
 
 
 def _end_on_signals(

@@ -64,7 +64,7 @@ class HashingSettings(BaseModel):
     )  # fmt: skip
     hold: timedelta = Field(
         default=timedelta(seconds=1), ge=timedelta(0), le=timedelta(seconds=30),
-        description="How long a caller waits for room before it is refused.",
+        description="How long a caller waits for room, at most, before it is refused.",
     )  # fmt: skip
     most_held: int = Field(default=1000, ge=0, le=100_000, description="Callers that may wait for room at one time.")
 

@@ -7,6 +7,7 @@ import atexit
 import enum
 import math
 import os
+import random
 import threading
 import time
 import weakref
@@ -26,6 +27,10 @@ _ASSUMED_SECONDS = 0.025
 _IDLE_SECONDS = 30.0
 _REMEMBERED = 20
 """Measurements that the moving average spans; fewer count evenly, so that a slow first one is soon put right."""
+
+_SPREAD = 0.4
+"""By how much of `hold` some are refused sooner: a thousand who came at one time must not be refused at one time,
+which would keep everybody else waiting behind their refusals."""
 
 
 class _Stage(enum.Enum):
@@ -77,7 +82,7 @@ class PoolBounds:
         threads: Number of hash threads.
         niceness: Added to their priority value on Linux, 0 to 19.
         longest_wait: Seconds that work may be expected to queue.
-        hold: Seconds that a caller waits for room before it is refused.
+        hold: Seconds that a caller waits for room, at most, before it is refused.
         most_held: Callers that wait for room at one time.
         area_kib: Work area that each thread keeps, in KiB.
     """
@@ -212,7 +217,8 @@ class HashPool:
                 self._held[work] = None
                 if first:
                     self._held.move_to_end(work, last=False)
-                timer = loop.call_later(self.bounds.hold, self._give_up, work)
+                patience = self.bounds.hold * (1 - _SPREAD * random.random())  # noqa: S311 - nobody gains by guessing it
+                timer = loop.call_later(patience, self._give_up, work)
             else:
                 raise TooBusy(retry_after=self._turned_away().retry_after)
         try:
