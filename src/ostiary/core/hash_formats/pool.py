@@ -28,7 +28,7 @@ _IDLE_SECONDS = 30.0
 _REMEMBERED = 20
 """Measurements that the moving average spans; fewer count evenly, so that a slow first one is soon put right."""
 
-_SPREAD = 0.4
+_SPREAD = 0.2
 """By how much of `hold` some are refused sooner: a thousand who came at one time must not be refused at one time,
 which would keep everybody else waiting behind their refusals."""
 
