@@ -328,11 +328,11 @@ class Signals:
     async def _read(self) -> None:
         """Hear what was committed to PostgreSQL since."""
         started_at, time_then = self._steady(), self._database.clock.now()
-        rows = await self._database.all(AFTER_ON_POSTGRESQL, settled=self._settled)
+        rows = await self._database.watch(AFTER_ON_POSTGRESQL, settled=self._settled)
         if self._server is not None and rows[0].server != self._server:
             # A standby that took over may give numbers again that we heard of in another life.
             self._begin_anew()
-            rows = await self._database.all(AFTER_ON_POSTGRESQL, settled=0)
+            rows = await self._database.watch(AFTER_ON_POSTGRESQL, settled=0)
         self._server = rows[0].server
         for row in rows:
             if row.sequence is not None:
@@ -341,7 +341,7 @@ class Signals:
         self._proved_at, self._proved_at_time = started_at, time_then
         if self._heard and self._gap is None:
             highest = max(self._heard)
-            self._gap = ((await self._database.all(NEXT_TRANSACTION))[0].number, highest)
+            self._gap = ((await self._database.watch(NEXT_TRANSACTION))[0].number, highest)
 
     def _settle(self, oldest: int) -> None:
         """Note up to which number nothing can be new any more.

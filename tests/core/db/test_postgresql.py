@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -127,3 +128,13 @@ async def test_closing_waits_for_a_unit_under_way(database_url: str) -> None:
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(DatabaseUnavailable):
         await PostgresDriver("postgresql://nobody@127.0.0.1:1/none").open()
+
+
+async def test_what_changed_is_heard_of_although_every_connection_is_taken(house: Ostiary) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(house.settings.storage.largest_pool):
+            unit = await stack.enter_async_context(house.database.unit())
+            await unit.lock(f"one of many {number}")  # takes a connection, and keeps it
+        async with asyncio.timeout(1):
+            await house.signals.refresh()  # through the pool it would wait, and every request be refused after 2 s
+        assert house.signals.is_fresh()

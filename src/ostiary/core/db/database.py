@@ -47,6 +47,11 @@ class Database:
         make = query.row
         return [make(*row) for row in await self.driver.fetch(compiled, compiled.arguments(parameters))]
 
+    async def watch(self, query: Query[Row], **parameters: Any) -> list[Row]:  # noqa: ANN401
+        """As `all`, beside all others: they may be a thousand, and wait for a connection. One caller at a time."""
+        compiled = query.compiled(self.driver.dialect)
+        return [query.row(*row) for row in await self.driver.fetch_aside(compiled, compiled.arguments(parameters))]
+
     async def run(self, query: Query[Any], **parameters: Any) -> int:  # noqa: ANN401
         """Run one statement as a transaction of its own; return how many rows it affected."""
         compiled = query.compiled(self.driver.dialect)

@@ -66,6 +66,10 @@ class Driver(Protocol):
         """Run one statement as a transaction of its own and return its rows."""
         ...
 
+    async def fetch_aside(self, compiled: Compiled, arguments: Values) -> Sequence[Sequence[Any]]:
+        """As `fetch`, for who keeps watch and must not queue behind a thousand requests; one at a time."""
+        ...
+
     async def execute(self, compiled: Compiled, arguments: Values) -> int:
         """Run one statement as a transaction of its own and return how many rows it affected."""
         ...

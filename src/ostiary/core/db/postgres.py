@@ -118,6 +118,7 @@ class PostgresDriver:
         self._url = url
         self._largest_pool = largest_pool
         self._pool: asyncpg.Pool[Any] | None = None
+        self._aside: asyncpg.Connection[Any] | None = None
 
     async def open(self) -> None:
         """Connect.
@@ -148,6 +149,9 @@ class PostgresDriver:
 
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
+        if self._aside is not None:
+            _terminate(self._aside)
+            self._aside = None
         if self._pool is not None:
             pool = self._pool
             try:
@@ -184,6 +188,13 @@ class PostgresDriver:
                 return await connection.fetch(compiled.sql, *arguments)
         finally:
             await self.release(connection)
+
+    async def fetch_aside(self, compiled: Compiled, arguments: Values) -> Sequence[Sequence[Any]]:
+        """As `fetch`, on a connection of its own, which is made anew where it was lost."""
+        if self._aside is None or self._aside.is_closed():
+            self._aside = await self.connect()
+        with Spoken(self._aside):
+            return await self._aside.fetch(compiled.sql, *arguments)
 
     async def execute(self, compiled: Compiled, arguments: Values) -> int:
         """Run one statement as a transaction of its own and return how many rows it affected."""

@@ -7,7 +7,6 @@ import atexit
 import enum
 import math
 import os
-import random
 import threading
 import time
 import weakref
@@ -25,12 +24,7 @@ T = TypeVar("T")
 
 _ASSUMED_SECONDS = 0.025
 _IDLE_SECONDS = 30.0
-_REMEMBERED = 20
-"""Measurements that the moving average spans; fewer count evenly, so that a slow first one is soon put right."""
-
-_SPREAD = 0.2
-"""By how much of `hold` some are refused sooner: a thousand who came at one time must not be refused at one time,
-which would keep everybody else waiting behind their refusals."""
+_REMEMBERED = 20  # measurements in the moving average; fewer count evenly, so that a slow first one is soon put right
 
 
 class _Stage(enum.Enum):
@@ -217,8 +211,8 @@ class HashPool:
                 self._held[work] = None
                 if first:
                     self._held.move_to_end(work, last=False)
-                patience = self.bounds.hold * (1 - _SPREAD * random.random())  # noqa: S311 - nobody gains by guessing it
-                timer = loop.call_later(patience, self._give_up, work)
+                crowd = len(self._held) / self.bounds.most_held  # who came at one time is not refused at one time
+                timer = loop.call_later(self.bounds.hold * (1 - crowd / 5), self._give_up, work)
             else:
                 raise TooBusy(retry_after=self._turned_away().retry_after)
         try:
