@@ -10,7 +10,7 @@ from tests.federation.scripted import CLIENT, SECRET, Scripted
 from tests.house import PASSWORD
 from tests.recovery.steps import settled
 
-from ostiary.federation.identities import Entrance
+from ostiary.federation.identities import ProvenIdentity
 from ostiary.federation.proof import Proof
 from ostiary.federation.provider import ProviderSettings, resolve
 from ostiary.federation.transactions import Intent, Transaction
@@ -84,4 +84,4 @@ async def attach(house: Ostiary, account_id: str) -> None:
     )
     async with house.database.unit() as unit:
         connection = await house.identities.attach(unit, await house.accounts.get(unit, account_id), proof)
-        await house.identities.confirm(unit, Entrance(proof, connection, 1))
+        await house.identities.confirm(unit, ProvenIdentity(proof, connection, 1))

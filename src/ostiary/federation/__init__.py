@@ -7,7 +7,7 @@ from ostiary.federation.errors import (
     ElsewhereRefused,
     IdentityTaken,
 )
-from ostiary.federation.identities import Entrance, Identities
+from ostiary.federation.identities import Identities, ProvenIdentity
 from ostiary.federation.proof import METHODS, Proof
 from ostiary.federation.provider import ProviderSettings
 from ostiary.federation.registry import Providers
@@ -25,12 +25,12 @@ __all__ = [
     "AddressNotVouched",
     "Answer",
     "ElsewhereRefused",
-    "Entrance",
     "Federation",
     "FederationSettings",
     "Identities",
     "IdentityTaken",
     "Proof",
+    "ProvenIdentity",
     "ProviderSettings",
     "Providers",
     "Transactions",

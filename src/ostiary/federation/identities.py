@@ -37,7 +37,7 @@ LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class ProvenIdentity:
     """A proof, and the account that it opens: for the front desk.
 
     Attributes:
@@ -64,27 +64,27 @@ class Identities:
         self._tokens = tokens
         self._has_other_way = has_other_way
 
-    async def find_entrance(self, unit: Unit, proof: Proof) -> Entrance | None:
+    async def find(self, unit: Unit, proof: Proof) -> ProvenIdentity | None:
         """Return which account an identity opens, or None; looks at nothing but `iss` and `sub`."""
         who = proof.who
         connection = await unit.find(queries.BY_SUBJECT, issuer=who.issuer, subject=who.subject)
         if connection is None:
             return None
         account = await self._accounts.get(unit, connection.account_id)
-        return Entrance(proof, connection, account.epoch)
+        return ProvenIdentity(proof, connection, account.epoch)
 
-    async def confirm(self, unit: Unit, entrance: Entrance) -> bool:
+    async def confirm(self, unit: Unit, proven: ProvenIdentity) -> bool:
         """Note that a connection was used, and what its provider says now; False if it was removed meanwhile."""
-        connection, who = entrance.connection, entrance.proof.who
+        connection, who = proven.connection, proven.proof.who
         used = await unit.run(
             queries.USE, connection_id=connection.id, of_account=connection.account_id, told_email=who.email,
-            told_verified=who.email_verified, told_name=_name(entrance.proof), now=unit.now,
+            told_verified=who.email_verified, told_name=_name(proven.proof), now=unit.now,
         )  # fmt: skip
         if not used:
             unit.note("identity.refused", connection.account_id, provider=connection.provider, reason="disconnected")
             return False
-        self._note_address(unit, connection, entrance.proof)
-        await self._tokens.keep(unit, connection, entrance.proof)
+        self._note_address(unit, connection, proven.proof)
+        await self._tokens.keep(unit, connection, proven.proof)
         return True
 
     async def attach(self, unit: Unit, account: Account, proof: Proof) -> Connection:
@@ -142,7 +142,7 @@ class Identities:
             if held is not None and held.account_id != account.id:
                 self._refuse(unit, account_id, proof, "taken", IdentityTaken())
             if held is not None:  # connected already: what the provider says now is kept
-                await self.confirm(unit, Entrance(proof, held, account.epoch))
+                await self.confirm(unit, ProvenIdentity(proof, held, account.epoch))
                 return held
             connection = await self.attach(unit, account, proof)
             await self._tokens.keep(unit, connection, proof)

@@ -16,7 +16,7 @@ from ostiary.accounts import (
     clean_display_text,
 )
 from ostiary.core.errors import InvalidFields
-from ostiary.federation import AccountsNotOpened, AddressKnown, AddressNotVouched, Entrance, IdentityTaken
+from ostiary.federation import AccountsNotOpened, AddressKnown, AddressNotVouched, IdentityTaken, ProvenIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,20 +87,20 @@ class Arrivals:
     async def _signed_in(self, caller: Caller, proof: Proof) -> Entered:
         """Sign in by `iss` and `sub`; whoever is unknown gets an account, or is shown the way to theirs."""
         async with self.database.unit(caller) as unit:
-            entrance = await self.identities.find_entrance(unit, proof)
-        return await self.by_identity.enter(caller, entrance or await self._welcomed(caller, proof))
+            known = await self.identities.find(unit, proof)
+        return await self.by_identity.enter(caller, known or await self._welcomed(caller, proof))
 
-    async def _welcomed(self, caller: Caller, proof: Proof) -> Entrance:
-        """Return the entrance of somebody whom nobody knows here yet."""
+    async def _welcomed(self, caller: Caller, proof: Proof) -> ProvenIdentity:
+        """Return the proven identity of somebody whom nobody knows here yet."""
         if not proof.vouched:
             # An account with an address that nobody has proven could be prepared here for its owner to walk into.
             await self._refuse(caller, proof, "not-vouched", AddressNotVouched())
         address = check_address(proof.who.email or "", self.settings.addresses)
         async with self.database.unit(caller) as unit:
             holder = await self.accounts.find_holder(unit, address.key)
-            entrance = await self.identities.find_entrance(unit, proof) if holder else None
-        if entrance is not None:  # opened in another tab since we looked
-            return entrance
+            known = await self.identities.find(unit, proof) if holder else None
+        if known is not None:  # opened in another tab since we looked
+            return known
         if holder is not None:
             return await self._known(caller, proof, holder)
         if not proof.provider.opens_accounts:
@@ -108,7 +108,7 @@ class Arrivals:
         await self.protection.admit_signup(caller)
         return await self._opened(caller, proof, address)
 
-    async def _known(self, caller: Caller, proof: Proof, holder: Account) -> Entrance:
+    async def _known(self, caller: Caller, proof: Proof, holder: Account) -> ProvenIdentity:
         """Go on where the address is an account's own: it links nothing by itself, unless the keeper says so.
 
         Both have verified it then: the provider, believed in this, and the account's owner here.
@@ -119,9 +119,9 @@ class Arrivals:
             account = await self.accounts.get(unit, holder.id)
             connection = await self.identities.attach(unit, account, proof)
             self.identities.tell(unit, "provider_linked", connection, proof.provider.label)
-            return Entrance(proof, connection, account.epoch)
+            return ProvenIdentity(proof, connection, account.epoch)
 
-    async def _opened(self, caller: Caller, proof: Proof, address: Address) -> Entrance:
+    async def _opened(self, caller: Caller, proof: Proof, address: Address) -> ProvenIdentity:
         """Open an account for somebody whose address their provider vouches for; all of it in one unit."""
         for username in _names(proof, self.settings):
             try:
@@ -130,14 +130,14 @@ class Arrivals:
                     claim = await self.accounts.claim_address(unit, account.id, address)
                     await self.accounts.prove(unit, claim.id)
                     connection = await self.identities.attach(unit, account, proof)
-                    return Entrance(proof, connection, account.epoch)
+                    return ProvenIdentity(proof, connection, account.epoch)
             except UsernameTaken:
                 continue
             except (AddressTaken, IdentityTaken):  # by somebody at this very moment: the same person, in another tab?
                 async with self.database.unit(caller) as unit:
-                    entrance = await self.identities.find_entrance(unit, proof)
-                if entrance is not None:
-                    return entrance
+                    known = await self.identities.find(unit, proof)
+                if known is not None:
+                    return known
                 await self._refuse(caller, proof, "address-known", AddressKnown())
         raise UsernameTaken
 
