@@ -7,6 +7,7 @@ Run it with `granian --interface asgi --port 8080 examples.fastapi_app:app` (or 
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from html import escape
 from typing import Annotated
 
@@ -20,9 +21,8 @@ from ostiary.integrations.fastapi import (
     Identity,
     OptionalAccount,
     VerifiedAccount,
-    fresh,
     mount,
-    permission,
+    require,
 )
 from ostiary.wiring import Ostiary
 
@@ -30,7 +30,7 @@ app = FastAPI(title="Guest book")
 mount(app, Ostiary.at(os.environ.get("OSTIARY_DATA", "data")), redirect_to_sign_in=True)
 
 entries: list[dict[str, str]] = []
-RecentSignIn = Annotated[Identity, fresh(minutes=10)]
+RecentSignIn = Annotated[Identity, require(fresh=timedelta(minutes=10))]
 
 
 class Entry(BaseModel):
@@ -67,7 +67,7 @@ async def take_back(account: RecentSignIn) -> Response:
     return Response(status_code=204)
 
 
-@app.delete("/api/entries", status_code=204, dependencies=[permission("guestbook:clear")])
+@app.delete("/api/entries", status_code=204, dependencies=[require(permission="guestbook:clear")])
 async def clear() -> Response:
     entries.clear()
     return Response(status_code=204)

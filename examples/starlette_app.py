@@ -7,16 +7,18 @@ Run it with `granian --interface asgi --port 8080 examples.starlette_app:app` (o
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ostiary.integrations.starlette import current_account, fresh_account, mount, optional_account
+from ostiary.integrations.starlette import current_account, mount, optional_account, require
 from ostiary.wiring import Ostiary
 
 notes: dict[str, list[str]] = {}
+fresh_account = require(fresh=timedelta(minutes=10))
 
 
 async def front_page(request: Request) -> Response:
@@ -36,7 +38,7 @@ async def write_note(request: Request) -> Response:
 
 
 async def burn_notes(request: Request) -> Response:
-    account = await fresh_account(request, minutes=10)
+    account = await fresh_account(request)
     notes.pop(account.id, None)
     return Response(status_code=204)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REQUIREMENTS = ROOT / "requirements"
-EXTRAS = ("server", "postgresql", "valkey", "django", "drf", "flask")
+EXTRAS = ("server", "postgresql", "valkey", "django", "drf", "flask", "fastapi", "starlette")
 EVERYTHING = ("pyproject.toml", "requirements/build.in", *(f"--extra={extra}" for extra in EXTRAS))
 AS_IN_CHECK = "--constraint=requirements/check.txt"
 LOCKS = {

@@ -10,6 +10,7 @@ from tests.house import OpenHouse, bearer, client_of, journalled, login, registe
 from ostiary.accounts import NoSuchAccount, check_permission
 from ostiary.accounts.models import account_permissions
 from ostiary.accounts.queries import AccountId
+from ostiary.client import Requirement
 from ostiary.core.caller import KEEPER
 from ostiary.core.db import Query
 from ostiary.core.errors import InvalidFields
@@ -67,7 +68,7 @@ async def test_an_application_asks_the_account_and_not_the_token(house: Ostiary,
     identity = await house.reception.admit(Visit(scope, None), as_page=False)
 
     assert identity.permissions == ("books:lend",)
-    house.reception.require_permission(identity, "books:lend")
+    house.reception.require(identity, Requirement(permission="books:lend"))
 
 
 async def test_every_process_hears_of_it_before_the_next_request(open_house: OpenHouse, clock: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated
 
 import httpx
@@ -29,10 +30,8 @@ from ostiary.integrations.fastapi import (
     Identity,
     OptionalAccount,
     VerifiedAccount,
-    fresh,
     mount,
-    permission,
-    scope,
+    require,
 )
 from ostiary.mail import Mailbox
 from ostiary.wiring import Ostiary
@@ -99,15 +98,15 @@ def application(house: Ostiary) -> FastAPI:
     async def verified(account: VerifiedAccount) -> str:
         return account.username
 
-    @app.get("/lend", dependencies=[permission("books:lend")])
+    @app.get("/lend", dependencies=[require(permission="books:lend")])
     async def lend() -> str:
         return "lent"
 
     @app.get("/read")
-    async def read(account: Annotated[Identity, scope("books:read")]) -> str:
+    async def read(account: Annotated[Identity, require(scope="books:read")]) -> str:
         return account.username
 
-    @app.get("/fresh", dependencies=[fresh(minutes=10)])
+    @app.get("/fresh", dependencies=[require(fresh=timedelta(minutes=10))])
     async def recent() -> str:
         return "fresh"
 
@@ -197,8 +196,10 @@ async def test_the_openapi_document_says_that_the_bearer_may_be_a_key(client: ht
 
 
 async def test_a_scope_in_starlette(mounted: Ostiary) -> None:
+    reader = starlette.require(scope="books:read")
+
     async def read(request: Request) -> PlainTextResponse:
-        return PlainTextResponse((await starlette.scoped_account(request, "books:read")).username)
+        return PlainTextResponse((await reader(request)).username)
 
     app = Starlette(routes=[Route("/read", read)])
     starlette.mount(app, mounted)
@@ -213,7 +214,7 @@ async def test_a_scope_in_starlette(mounted: Ostiary) -> None:
 def test_a_scope_that_cannot_be_is_refused_where_it_is_written() -> None:
     for name in ("", "Books", "books lend", 'books", x="', "b:"):
         with pytest.raises(ValueError, match="no scope"):
-            scope(name)
+            require(scope=name)
 
 
 async def test_a_page_of_an_application_takes_a_key_as_well(mounted: Ostiary) -> None:

@@ -141,7 +141,8 @@ def test_the_way_back_is_a_path_of_the_issuers_own_origin_or_none() -> None:
 
 IN_A_CHILD = """
 import os, sys, time
-import httpx  # what is half imported when a process forks stays so in the child
+import httpx
+httpx.Client().close()  # what is half imported when a process forks stays so in the child
 from ostiary.client import ResourceServer, Visit
 
 issuer, audience, url, token = sys.argv[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import time
@@ -20,9 +21,12 @@ from tests.services.fixtures import StartOstiary
 from tests.services.ports import free_port
 from tests.services.server_process import PROGRAM, ServerProcess
 
+from ostiary.revocation.readers import new_reader
+
 PERSON = {"username": "mira", "email": "mira@example.org", "password": PASSWORD}
 CHEAP = {f"OSTIARY_HASHING__{name.upper()}": str(value) for name, value in CHEAP_HASHING.items()}
 APPS = {
+    "fastapi on granian": ["granian", "--interface", "asgi", "examples.fastapi_remote:app", "--port"],
     "django on uvicorn": ["uvicorn", "examples.django_app.asgi:application", "--lifespan", "off", "--port"],
     "django on granian, WSGI": ["granian", "--interface", "wsgi", "examples.django_app.wsgi:application", "--port"],
     "flask on granian": ["granian", "--interface", "wsgi", "examples.flask_app:app", "--port"],
@@ -31,11 +35,11 @@ APPS = {
 
 
 @contextmanager
-def beside(house: ServerProcess, app: str) -> Iterator[Server]:
+def beside(house: ServerProcess, app: str, **more: str) -> Iterator[Server]:
     """Run an application that trusts this house."""
     port = free_port()
     name, *words = APPS[app]
-    env = environment(port, None, {"OSTIARY_ISSUER": house.url})
+    env = environment(port, None, {"OSTIARY_ISSUER": house.url, **more})
     with running([program(name), *words, str(port)], port, env, ready="/") as found:
         yield found
 
@@ -91,6 +95,34 @@ async def write_notes(signed_in: Browser, here: httpx.AsyncClient, url: str) -> 
     assert "&lt;b&gt;It rained.&lt;/b&gt;" in page.text
     extra = {"x-csrftoken": visitor.cookies["csrftoken"]} if hidden else {}
     assert (await visitor.send("DELETE", "/api/notes", headers=extra)).status_code == 204
+
+
+async def test_people_of_a_house_use_a_fastapi_application_and_are_signed_out_of_both(
+    start_ostiary: StartOstiary,
+) -> None:
+    secret, digest = new_reader()
+    heard = {"OSTIARY_REVOCATION__READERS": json.dumps([digest])}
+    house = await asyncio.to_thread(start_ostiary, environment=CHEAP | heard)
+    with beside(house, "fastapi on granian", OSTIARY_READER=secret) as guest:
+        async with client_of(house) as there, client_of(guest) as here:
+            browser = Browser(there, house.url)
+            mira = await browser.sign_up()
+            until = time.monotonic() + 30  # the first visitors may be too early for the feed
+            while (found := await here.get("/api/hello", headers=bearer(mira))).status_code != 200:
+                assert is_problem(found, 503, "unavailable")
+                assert 1 <= int(found.headers["retry-after"]) <= 10
+                assert time.monotonic() < until
+                await asyncio.sleep(0.1)
+            assert found.json() == {"hello": "mira"}
+            assert is_problem(await here.get("/api/desk", headers=bearer(mira)), 403, "not-permitted")
+            await write_notes(browser, here, guest.url)
+
+            await browser.sign_out()
+            begun = time.monotonic()
+            while (found := await here.get("/api/hello", headers=bearer(mira))).status_code == 200:
+                assert time.monotonic() - begun < 5  # the bound; mostly it is a few milliseconds
+                await asyncio.sleep(0.02)
+            assert is_problem(found, 401, "not-signed-in")
 
 
 async def test_an_application_lives_through_a_killed_key_and_an_outage(start_ostiary: StartOstiary) -> None:

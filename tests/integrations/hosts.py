@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Annotated, Any
 
 import httpx
@@ -16,14 +17,13 @@ from ostiary.integrations.fastapi import (
     Identity,
     OptionalAccount,
     VerifiedAccount,
-    fresh,
     mount,
-    permission,
+    require,
 )
 from ostiary.wiring import Ostiary
 
 ADDRESS = ("203.0.113.7", 50000)
-RecentSignIn = Annotated[Identity, fresh(minutes=10)]
+RecentSignIn = Annotated[Identity, require(fresh=timedelta(minutes=10))]
 
 
 def host_of(house: Ostiary, *, redirect_to_sign_in: bool = False) -> FastAPI:
@@ -55,11 +55,11 @@ def host_of(house: Ostiary, *, redirect_to_sign_in: bool = False) -> FastAPI:
     async def recent(account: RecentSignIn) -> dict[str, str]:
         return {"hello": account.username}
 
-    @app.get("/vault", dependencies=[fresh(minutes=60, acr="aal2")])
+    @app.get("/vault", dependencies=[require(fresh=timedelta(minutes=60), acr="aal2")])
     async def vault(account: CurrentAccount) -> dict[str, object]:
         return {"acr": account.acr, "by_passkey": account.reaches("phr")}
 
-    @app.get("/lend", dependencies=[permission("books:lend")])
+    @app.get("/lend", dependencies=[require(permission="books:lend")])
     async def lend() -> dict[str, str]:
         return {"lent": "yes"}
 

@@ -17,7 +17,7 @@ from tests.login.steps import ONE, give_codes, type_in
 from ostiary.client import ACCESS_TYP
 from ostiary.client.jws import sign
 from ostiary.core.clock import ManualClock
-from ostiary.integrations.fastapi import CannotMount, CurrentAccount, Identity, current_account, fresh, mount
+from ostiary.integrations.fastapi import CannotMount, CurrentAccount, Identity, current_account, mount, require
 from ostiary.passwords import WrongPassword
 from ostiary.wiring import Ostiary
 
@@ -157,8 +157,8 @@ async def test_a_route_can_ask_for_two_factors(client: httpx.AsyncClient, closed
 
 
 def test_a_strength_that_nobody_knows_is_a_mistake_where_it_is_written() -> None:
-    with pytest.raises(ValueError, match="not in"):
-        fresh(acr="aal3")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="acr is one of"):
+        require(acr="aal3")  # type: ignore[arg-type]
 
 
 async def test_a_permission_is_read_from_the_account_and_by_its_exact_name(

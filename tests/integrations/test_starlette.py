@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,11 +15,9 @@ from ostiary.core.clock import ManualClock
 from ostiary.integrations.starlette import (
     csrf_token,
     current_account,
-    fresh_account,
     mount,
     optional_account,
-    permitted_account,
-    verified_account,
+    require,
 )
 from ostiary.wiring import Ostiary
 
@@ -32,19 +32,19 @@ async def perhaps(request: Request) -> Response:
 
 
 async def proven(request: Request) -> Response:
-    return PlainTextResponse((await verified_account(request)).email)
+    return PlainTextResponse((await require(verified=True)(request)).email)
 
 
 async def lately(request: Request) -> Response:
-    return PlainTextResponse((await fresh_account(request, minutes=5)).username)
+    return PlainTextResponse((await require(fresh=timedelta(minutes=5))(request)).username)
 
 
 async def doubly(request: Request) -> Response:
-    return PlainTextResponse((await fresh_account(request, acr="aal2")).username)
+    return PlainTextResponse((await require(acr="aal2")(request)).username)
 
 
 async def allowed(request: Request) -> Response:
-    return PlainTextResponse((await permitted_account(request, "books:lend")).username)
+    return PlainTextResponse((await require(permission="books:lend")(request)).username)
 
 
 async def form(request: Request) -> Response:

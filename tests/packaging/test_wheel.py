@@ -38,7 +38,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: zipfi
 def test_the_wheel_offers_the_command_and_the_extras(wheel: zipfile.ZipFile) -> None:
     (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     told = Parser().parsestr(wheel.read(metadata).decode())
-    extras = {"server", "postgresql", "valkey", "django", "drf", "flask", "testing"}
+    extras = {"server", "postgresql", "valkey", "django", "drf", "flask", "fastapi", "starlette", "testing"}
     assert extras <= set(told.get_all("Provides-Extra", []))
     assert told["Requires-Python"] == ">=3.11"
     entry_points = wheel.read(metadata.replace("METADATA", "entry_points.txt")).decode()
@@ -59,6 +59,9 @@ def test_an_extra_for_a_framework_brings_that_framework_and_nothing_of_the_serve
     asked = Parser().parsestr(wheel.read(metadata).decode()).get_all("Requires-Dist", [])
     brought = {
         extra: {line.partition(">=")[0] for line in asked if f"extra == '{extra}'" in line}
-        for extra in ("django", "drf", "flask")
+        for extra in ("django", "drf", "flask", "fastapi", "starlette")
     }
-    assert brought == {"django": {"django"}, "drf": {"django", "djangorestframework"}, "flask": {"flask"}}
+    assert brought == {
+        "django": {"django"}, "drf": {"django", "djangorestframework"}, "flask": {"flask"}, "fastapi": {"fastapi"},
+        "starlette": {"starlette"},
+    }  # fmt: skip

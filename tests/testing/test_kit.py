@@ -16,7 +16,7 @@ from tests.integrations.hosts import host_of, is_problem
 
 from ostiary.core.errors import Misconfigured
 from ostiary.integrations import flask as guest
-from ostiary.integrations.fastapi import CurrentAccount, fresh, scope
+from ostiary.integrations.fastapi import CurrentAccount, require
 from ostiary.testing import PASSWORD, InProcessOstiary, SignedIn
 from ostiary.wiring import Ostiary
 
@@ -24,11 +24,11 @@ from ostiary.wiring import Ostiary
 def library(ostiary: Ostiary) -> FastAPI:
     app = host_of(ostiary)
 
-    @app.get("/shelf", dependencies=[scope("books:read")])
+    @app.get("/shelf", dependencies=[require(scope="books:read")])
     async def shelf(account: CurrentAccount) -> dict[str, object]:
         return {"reader": account.username, "scopes": account.scopes}
 
-    @app.get("/safe", dependencies=[fresh(minutes=10, acr="phr")])
+    @app.get("/safe", dependencies=[require(fresh=timedelta(minutes=10), acr="phr")])
     async def safe() -> dict[str, str]:
         return {"open": "yes"}
 

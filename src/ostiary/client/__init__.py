@@ -12,7 +12,7 @@ from ostiary.client.resource import ResourceServer, Visitor
 from ostiary.client.revocations import RevocationFeed
 from ostiary.client.strength import STRENGTHS, Strength, reaches
 from ostiary.client.tokens import AccessTokens
-from ostiary.client.verifier import Verifier
+from ostiary.client.verifier import Proof, Verifier
 from ostiary.client.visits import Visit
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "KeySource",
     "KeysUnavailable",
     "KnownKeys",
+    "Proof",
     "Reason",
     "Refusal",
     "RemoteKeys",

@@ -27,7 +27,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         acr: How strong that was: `aal1`, `aal2` or `phr`.
         auth_time: When they last proved who they are, in seconds since 1970; 0 is never.
         key_id: The API key that was shown, or None.
-        scopes: What that was made for; None where it is no API key, and so not bounded.
+        scopes: What that was made for, or what a program was granted; None for a person, who is not bounded.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             id=claims.sub, username=claims.username, email=claims.email, email_verified=claims.email_verified,
             session_id=claims.sid, permissions=claims.permissions, amr=claims.amr, acr=claims.acr,
-            auth_time=claims.auth_time,
+            auth_time=claims.auth_time, scopes=tuple(claims.scope.split()) if claims.scope else None,
         )  # fmt: skip
 
     def may(self, permission: str) -> bool:

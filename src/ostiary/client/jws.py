@@ -33,6 +33,7 @@ __all__ = [
     "SigningKey",
     "TokenRefused",
     "VerifyingKey",
+    "key_id_of",
     "read",
     "read_brought",
     "read_by",
@@ -154,6 +155,11 @@ def read_brought(
     if key is None or key.algorithm != algorithm:
         raise TokenRefused("header")
     return _claims(head, body, tail, key), key
+
+
+def key_id_of(token: str) -> str:
+    """Return which key a token that was read here names."""
+    return _read_header(token.partition(".")[0], foreign=False).key_id
 
 
 def _segments(token: str, longest: int) -> tuple[str, str, str]:

@@ -96,23 +96,56 @@ class NotSignedIn(Refusal):
 
 
 class SignInTooOld(Refusal):
-    """What is asked for needs a sign-in that is more recent, or stronger (RFC 9470)."""
+    """What is asked for needs a sign-in that is more recent (RFC 9470)."""
 
     slug = "sign-in-too-old"
     title = "Please sign in again to go on."
     status = 401
     can_sign_in = True
+    words: ClassVar[str] = "A more recent sign-in is needed."
 
     def __init__(self, *, max_age: int | None = None, acr: str | None = None) -> None:
-        challenge = {"error": "insufficient_user_authentication"}
+        challenge = {"error": "insufficient_user_authentication", "error_description": self.words}
         members: dict[str, object] = {}
         if max_age is not None:
-            challenge |= {"error_description": "A more recent sign-in is needed.", "max_age": str(max_age)}
+            challenge["max_age"] = str(max_age)
             members["max_age"] = max_age
         if acr is not None:
-            challenge |= {"error_description": "A stronger sign-in is needed.", "acr_values": acr}
+            challenge["acr_values"] = acr
             members["acr_values"] = acr
         super().__init__(challenge=challenge, members=members)
+
+
+class SignInTooWeak(SignInTooOld):
+    """What is asked for needs a stronger sign-in (RFC 9470)."""
+
+    slug = "sign-in-too-weak"
+    title = "Please show your second factor to go on."
+    words = "A stronger sign-in is needed."
+
+
+class ApiKeyRefused(Refusal):
+    """An API key, where only the issuer's public keys are known: nobody here can say what it is worth."""
+
+    slug = "api-key-refused"
+    title = "This API key does not open anything here."
+    status = 401
+
+    def __init__(self) -> None:
+        told = "API keys are verified by the Ostiary that made them. Show an access token here."
+        challenge = {"error": "invalid_token", "error_description": told}
+        super().__init__(challenge=challenge, members={"detail": told}, reason="api-key")
+
+
+class ScopeMissing(Refusal):
+    """The credential was not made for what is asked for."""
+
+    slug = "scope-missing"
+    title = "This API key was not made for that."
+    status = 403
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(challenge={"error": "insufficient_scope", "scope": scope}, members={"scope": scope})
 
 
 class NotPermitted(Refusal):

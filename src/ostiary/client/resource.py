@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from ostiary.client.identity import Identity
-from ostiary.client.problems import ForeignOrigin, NotSignedIn, Refusal, SignInTooOld, Unavailable
+from ostiary.client.problems import ApiKeyRefused, ForeignOrigin, NotSignedIn, Refusal, SignInTooOld, Unavailable
 from ostiary.client.refusals import TokenRefused
-from ostiary.client.verifier import Verifier
+from ostiary.client.revocations import RevocationFeed
+from ostiary.client.verifier import Proof, Verifier
 from ostiary.client.visits import Origins, Visit, sign_in_address
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 USUAL_COOKIE: Final = "__Host-access_token"
 """The access cookie of a house that shares no cookies with sub-domains."""
+
+_API_KEY: Final = re.compile(r"[a-z][a-z0-9]{1,15}_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}")
+"""The form of API keys; no signed token has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class ResourceServer:
         jwks_url: Where the keys are; by default at the issuer's well-known place.
         leeway: Seconds by which this machine's clock may be wrong.
         outage: Seconds for which the keys still count while the issuer cannot be reached.
-        revocations: Says of a token whether it has been revoked; asked each time.
+        revocations: Says of a token whether it has been revoked; asked each time. A `RevocationFeed` that has no
+            `on_keys` of its own tells this server of changed keys, too.
         clock: The time, in seconds since 1970.
         steady: A clock in seconds that never goes back.
         transport: How to reach the network instead of httpx's own way.
@@ -118,6 +124,9 @@ class ResourceServer:
         self.cookie = cookie
         self.origins = Origins.of(origins)
         self._clock = clock
+        self._feed = revocations if isinstance(revocations, RevocationFeed) else None
+        if self._feed is not None and self._feed.on_keys is None:
+            self._feed.on_keys = self._fetch_keys
 
         def new_verifier() -> Verifier:
             return Verifier(
@@ -136,6 +145,36 @@ class ResourceServer:
             self._verifier, self._process = self._new_verifier(), os.getpid()
         return self._verifier
 
+    def begin(self) -> None:
+        """Begin to fetch keys and to hear of revocations, so that first visitors need not wait; waits for neither."""
+        self.verifier.begin()
+        if self._feed is not None:
+            self._feed.start()
+
+    async def prove(self, token: str) -> Proof:
+        """Return what a token proves, for something that stays open longer than a request.
+
+        Raises:
+            Refusal: It proves nothing, or nobody can say.
+        """
+        if _API_KEY.fullmatch(token):
+            raise ApiKeyRefused
+        try:
+            return await self.verifier.prove_async(token)
+        except TokenRefused as refused:
+            raise self._refusal_of(refused) from None
+
+    def look_again(self, proof: Proof) -> None:
+        """See that what was proven still stands; touches no network.
+
+        Raises:
+            Refusal: It does not, or nobody can say.
+        """
+        try:
+            self.verifier.look_again(proof)
+        except TokenRefused as refused:
+            raise self._refusal_of(refused) from None
+
     async def admit(self, visit: Visit, *, check_origin: bool = True) -> Visitor:
         """Return who has sent a request.
 
@@ -149,6 +188,8 @@ class ResourceServer:
             return STRANGER
         if check_origin and self._is_foreign(visit, credential):
             return Visitor(refusal=ForeignOrigin(), by_cookie=True)
+        if not credential.is_cookie and _API_KEY.fullmatch(credential.token):
+            return Visitor(refusal=ApiKeyRefused())
         try:
             claims = await self.verifier.verify_async(credential.token)
         except TokenRefused as refused:
@@ -162,6 +203,8 @@ class ResourceServer:
             return STRANGER
         if check_origin and self._is_foreign(visit, credential):
             return Visitor(refusal=ForeignOrigin(), by_cookie=True)
+        if not credential.is_cookie and _API_KEY.fullmatch(credential.token):
+            return Visitor(refusal=ApiKeyRefused())
         try:
             claims = self.verifier.verify_blocking(credential.token)
         except TokenRefused as refused:
@@ -175,8 +218,16 @@ class ResourceServer:
             Refusal: They do not, or are nobody.
         """
         identity = visitor.admitted()
-        requirement.check(identity, self._clock())
+        self.check(identity, requirement)
         return identity
+
+    def check(self, identity: Identity, requirement: Requirement) -> None:
+        """Refuse an identity that does not meet what is asked for, now.
+
+        Raises:
+            Refusal: It does not.
+        """
+        requirement.check(identity, self._clock())
 
     def sign_in_page(self, visit: Visit, refusal: Refusal) -> str | None:
         """Return where to send a browser instead of refusing it, or None where that would not help it."""
@@ -184,10 +235,16 @@ class ResourceServer:
             return None
         return sign_in_address(self.issuer, visit, once_more=isinstance(refusal, SignInTooOld))
 
+    def _fetch_keys(self) -> bool:
+        return self.verifier.fetch_keys_blocking()  # of this process, which may be a child
+
     def _is_foreign(self, visit: Visit, credential: Credential) -> bool:
         return credential.is_cookie and visit.could_act and not self.origins.has_sent(visit)
 
     def _turned_away(self, credential: Credential, refused: TokenRefused) -> Visitor:
+        return Visitor(refusal=self._refusal_of(refused), by_cookie=credential.is_cookie)
+
+    def _refusal_of(self, refused: TokenRefused) -> Refusal:
         refusal: Refusal
         if refused.reason in ("keys-outdated", "revocations-outdated"):
             refusal = Unavailable(retry_after=self.verifier.retry_after, reason=refused.reason)
@@ -195,4 +252,4 @@ class ResourceServer:
             refusal = NotSignedIn(reason=refused.reason)
         level = logging.DEBUG if refused.reason == "expired" else logging.INFO
         log.log(level, "a token was refused: %s (request %s)", refused.reason, refusal.request_id)
-        return Visitor(refusal=refusal, by_cookie=credential.is_cookie)
+        return refusal

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from ostiary.client import jws
 from ostiary.client.jwks import KeysUnavailable, RemoteKeys
 from ostiary.client.refusals import TokenRefused
 from ostiary.client.tokens import AccessTokens
@@ -15,8 +17,22 @@ if TYPE_CHECKING:
     import httpx
 
     from ostiary.client.claims import AccessClaims
+    from ostiary.client.keys import VerifyingKey
 
 _WORTH_FETCHING = frozenset({"unknown-key", "keys-outdated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a token has proven, for something that stays open longer than a request.
+
+    Attributes:
+        claims: What it said.
+        key: Whose signature proved it.
+    """
+
+    claims: AccessClaims
+    key: VerifyingKey | None
 
 
 class Verifier:
@@ -66,6 +82,7 @@ class Verifier:
         self._tokens = AccessTokens(self._keys, issuer, audience, leeway, cache_size)
         self._revoked = revocations
         self._clock = clock
+        self._leeway = leeway
 
     @classmethod
     async def open(
@@ -104,6 +121,10 @@ class Verifier:
             KeysUnavailable: The keys cannot be fetched.
         """
         return self._keys.fetch_blocking()
+
+    def begin(self) -> None:
+        """Begin to fetch the keys, so that the first visitor need not wait for them; does not wait itself."""
+        self._renew()
 
     @property
     def retry_after(self) -> int:
@@ -148,6 +169,36 @@ class Verifier:
         with suppress(KeysUnavailable):
             await self._keys.fetch()
         return self.verify(token)
+
+    async def prove_async(self, token: str) -> Proof:
+        """Do what `verify_async` does, and return what `look_again` wants.
+
+        Raises:
+            TokenRefused: It proves nothing, here and now.
+        """
+        claims = await self.verify_async(token)
+        return Proof(claims, self._keys.find(jws.key_id_of(token)))
+
+    def look_again(self, proof: Proof) -> None:
+        """See that what was proven still stands, from what is known here; touches no network itself.
+
+        The token is not needed for that, and so need not be kept. Keys that are
+        due are renewed in the background, as nobody else may come by.
+
+        Raises:
+            TokenRefused: It has expired or been revoked, its key is gone, or nobody can say.
+        """
+        self._renew()
+        if self._keys.is_outdated:
+            raise TokenRefused("keys-outdated")
+        key = proof.key
+        found = None if key is None else self._keys.find(key.key_id)
+        if found is None or (found is not key and found != key):
+            raise TokenRefused("unknown-key")
+        if not self._clock() < proof.claims.exp + self._leeway:
+            raise TokenRefused("expired")
+        if self._revoked is not None and self._revoked(proof.claims):
+            raise TokenRefused("revoked")
 
     def verify_blocking(self, token: str) -> AccessClaims:
         """Do what `verify_async` does, in programs without an event loop.

@@ -1,19 +1,23 @@
-"""Ostiary in a FastAPI application: `mount(app, Ostiary.at("data"))`, then depend on `CurrentAccount`."""
+"""Ostiary in a FastAPI application: `mount` one, or `connect` to one elsewhere, then depend on `CurrentAccount`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Security
-from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
+from fastapi import Depends, FastAPI, Request, Security, params
 from fastapi.routing import iter_route_contexts
-from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from ostiary.client import STRENGTHS, Strength, reaches
 from ostiary.client.identity import Identity
+from ostiary.client.requirements import Requirement
+from ostiary.client.resource import ResourceServer
+from ostiary.client.revocations import RevocationFeed
+from ostiary.client.strength import Strength
 from ostiary.integrations import starlette
+from ostiary.integrations.described import BEARER, COOKIE, LIMITS, REQUIREMENTS, Asked, describe
+from ostiary.integrations.elsewhere import COUNTS_NOTHING, Elsewhere
 from ostiary.integrations.mounting import CannotMount, put_into, reception_of
 from ostiary.integrations.rates import Per, rate
 from ostiary.integrations.starlette import reauthenticated
@@ -22,12 +26,10 @@ if TYPE_CHECKING:
     from ostiary.integrations.house import House
 
 __all__ = [
-    "CannotMount", "CsrfToken", "CurrentAccount", "Identity", "OptionalAccount", "VerifiedAccount", "csrf_token",
-    "current_account", "fresh", "limit", "mount", "optional_account", "permission", "reauthenticated", "scope",
-    "verified_account",
+    "CannotMount", "CsrfToken", "CurrentAccount", "Identity", "OptionalAccount", "ResourceServer", "RevocationFeed",
+    "VerifiedAccount", "connect", "csrf_token", "current_account", "limit", "mount", "optional_account",
+    "reauthenticated", "require",
 ]  # fmt: skip
-
-USUAL_COOKIE = "__Host-access_token"
 
 
 def mount(app: FastAPI, house: House, *, redirect_to_sign_in: bool = False) -> None:
@@ -43,29 +45,24 @@ def mount(app: FastAPI, house: House, *, redirect_to_sign_in: bool = False) -> N
             a route of the application lies on a path of the house.
     """
     put_into(app, house, redirect_to_sign_in=redirect_to_sign_in, expand=_expanded)
-    if house.reception.access_cookie != USUAL_COOKIE:
-        _name_cookie(app, house.reception.access_cookie)
+    describe(app, house.reception.access_cookie)
 
 
-class _Shown(SecurityBase):
-    """Shows a way to sign in in the OpenAPI document; the account's dependency does the looking."""
+def connect(app: FastAPI, server: ResourceServer, *, redirect_to_sign_in: bool = False) -> None:
+    """Let an application trust an Ostiary elsewhere; see `ostiary.integrations.starlette.connect`.
 
-    def __init__(self, name: str, model: HTTPBearer | APIKey) -> None:
-        self.scheme_name = name
-        self.model = model
+    Args:
+        app: The application, before it has started.
+        server: Whose word counts: `ResourceServer(issuer="https://login.example.org")`.
+        redirect_to_sign_in: Whether browsers on their way to a page are sent to the Ostiary's sign-in page.
 
-    async def __call__(self) -> None:
-        """Do nothing."""
-
-
-BEARER = _Shown("bearer", HTTPBearer(description="An access token (a JWT), or an API key."))
-COOKIE = _Shown(
-    "cookie",
-    APIKey(
-        **{"in": APIKeyIn.cookie}, name=USUAL_COOKIE,
-        description="The cookie of a signed-in browser; other methods than GET need the header X-CSRF-Token as well.",
-    ),
-)  # fmt: skip
+    Raises:
+        CannotMount: The application has an Ostiary, or has started. At start: a route has a `limit`, and nothing
+            is counted here.
+    """
+    house = Elsewhere(server)
+    put_into(app, house, redirect_to_sign_in=redirect_to_sign_in, expand=_expanded, look=_refuse_limit)
+    describe(app, house.reception.access_cookie)
 
 
 async def current_account(
@@ -99,22 +96,45 @@ OptionalAccount = Annotated[Identity | None, Depends(optional_account)]
 """Who is calling, or None."""
 
 
-async def verified_account(request: HTTPConnection, account: CurrentAccount) -> Identity:
-    """Return who is calling, if their address is proven.
+def require(
+    *,
+    permission: str | None = None,
+    scope: str | None = None,
+    fresh: timedelta | None = None,
+    verified: bool = False,
+    acr: Strength | None = None,
+) -> params.Depends:
+    """Return a dependency on somebody who meets all of this.
+
+    For an `Annotated`, where it gives who is calling, or for the `dependencies`
+    of a route, a router or the application.
+
+    Args:
+        permission: Their account holds this permission; an API key must have been made for it as well (403).
+        scope: An API key must have been made for this (403); people are not bounded by scopes.
+        fresh: They proved who they are no longer ago (401 with the challenge of RFC 9470; 403 for an API key).
+        verified: Their address is proven (403).
+        acr: They signed in at least so strongly: `aal2` is two factors, `phr` a passkey (as `fresh`).
 
     Raises:
-        Problem: As `current_account`; 403 while the address is a mere claim.
+        ValueError: Nobody could say who meets that.
     """
-    reception_of(request).require_proven_address(account)
-    return account
+    asked = Requirement(permission=permission, scope=scope, fresh=fresh, verified=verified, acr=acr)
+
+    async def required_account(request: HTTPConnection, account: CurrentAccount) -> Identity:
+        reception_of(request).require(account, asked)
+        return account
+
+    REQUIREMENTS[required_account] = asked
+    return params.Depends(required_account)
 
 
-VerifiedAccount = Annotated[Identity, Depends(verified_account)]
+VerifiedAccount = Annotated[Identity, require(verified=True)]
 """Who is calling, by a proven address; 403 while it is a mere claim."""
 
 
 async def csrf_token(request: Request) -> str:
-    """Return the token for a form's hidden field `csrf_token`, bound to the visitor's session."""
+    """Return what a form repeats in its hidden field `csrf_token`; empty where the house is elsewhere."""
     return await starlette.csrf_token(request)
 
 
@@ -122,56 +142,11 @@ CsrfToken = Annotated[str, Depends(csrf_token)]
 """What a form repeats in its hidden field `csrf_token`."""
 
 
-def fresh(*, minutes: float = 10, acr: Strength | None = None) -> Any:  # noqa: ANN401 - stands in an Annotated, or in `dependencies`
-    """Return a dependency on a sign-in that is young and strong enough; 401 with the challenge of RFC 9470 without one.
-
-    For an `Annotated`, or for the `dependencies` of a route or a router.
-
-    Args:
-        minutes: How long ago it may be.
-        acr: How strong it must have been: `aal2` is two factors, `phr` a passkey; None for any.
-
-    Raises:
-        ValueError: That is no strength.
-    """
-    reaches("", acr or STRENGTHS[0])  # said where it is written, and not at the first request
-
-    async def fresh_account(request: HTTPConnection, account: CurrentAccount) -> Identity:
-        reception_of(request).require_recent(account, int(minutes * 60), acr)
-        return account
-
-    return Depends(fresh_account)
-
-
-def permission(name: str) -> Any:  # noqa: ANN401 - as above
-    """Return a dependency on a permission: `dependencies=[permission("books:lend")]`; 403 without it."""
-
-    async def permitted_account(request: HTTPConnection, account: CurrentAccount) -> Identity:
-        reception_of(request).require_permission(account, name)
-        return account
-
-    return Depends(permitted_account)
-
-
-def scope(name: str) -> Any:  # noqa: ANN401 - as above
-    """Return a dependency on a scope: an API key must have been made for it (403), people are not bounded by scopes.
-
-    Raises:
-        ValueError: No scope is written like this.
-    """
-    starlette.check_scope(name)  # said where it is written, and not at the first request
-
-    async def scoped_account(request: Request, account: CurrentAccount) -> Identity:
-        reception_of(request).require_scope(account, name)
-        return account
-
-    return Depends(scoped_account)
-
-
-def limit(at: str, *, per: Per = "account", name: str) -> Any:  # noqa: ANN401 - as above
+def limit(at: str, *, per: Per = "account", name: str) -> params.Depends:
     """Return a dependency that counts each request: `dependencies=[limit("10/h", name="reports.make")]`; 429 beyond.
 
     By account the caller must be signed in; by address or for the whole route nobody need be.
+    It counts in the house's database, and so wants a mounted house.
 
     Raises:
         ValueError: That is no limit.
@@ -185,21 +160,15 @@ def limit(at: str, *, per: Per = "account", name: str) -> Any:  # noqa: ANN401 -
     async def counted(request: Request) -> None:
         await starlette.limited(request, at, per=per, name=name)
 
-    return Depends(counted_by_account if per == "account" else counted)
+    call = counted_by_account if per == "account" else counted
+    LIMITS.add(call)
+    return params.Depends(call)
 
 
 def _expanded(routes: Iterable[Any]) -> Iterable[Any]:
     return iter_route_contexts(list(routes))  # those of included routers have their whole path here only
 
 
-def _name_cookie(app: FastAPI, name: str) -> None:
-    describe = app.openapi
-
-    def described() -> dict[str, Any]:
-        document = describe()
-        shown = document.get("components", {}).get("securitySchemes", {}).get(COOKIE.scheme_name)
-        if shown is not None:
-            shown["name"] = name
-        return document
-
-    app.openapi = described  # type: ignore[method-assign]
+def _refuse_limit(path: str, route: Any) -> None:  # noqa: ANN401 - any kind of route
+    if Asked.by(route).counts:
+        raise CannotMount(f"The route {path} cannot be served as it is: {COUNTS_NOTHING}")

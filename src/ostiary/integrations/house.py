@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from ostiary.client import Strength
+from ostiary.client import Requirement
 from ostiary.client.identity import Identity
 from ostiary.integrations.rates import Rate
 
@@ -36,7 +36,7 @@ class Visit(Protocol):
 
 
 class Reception(Protocol):
-    """Receives the visitors of the application, by the rules of the house's own routes."""
+    """Receives the visitors of the application: a house's own in this process, or one for a house elsewhere."""
 
     @property
     def refusals(self) -> type[Exception]:
@@ -44,8 +44,8 @@ class Reception(Protocol):
         ...
 
     @property
-    def access_cookie(self) -> str:
-        """Name of the access cookie."""
+    def access_cookie(self) -> str | None:
+        """Name of the access cookie; None if cookies do not count."""
         ...
 
     def visit(self, scope: Scope) -> Any:  # noqa: ANN401 - a Visit; what the house has more of it is its own affair
@@ -64,32 +64,20 @@ class Reception(Protocol):
         """Return whom the request's credential names, or None for a visitor without one."""
         ...
 
-    def refuse_foreign_page(self, visit: Any) -> None:  # noqa: ANN401
-        """Raise if another site's page has sent the request."""
-        ...
-
-    def refuse_forgery(self, visit: Any, submitted: str | None) -> None:  # noqa: ANN401
-        """Raise if the request acts by cookie and does not repeat its CSRF token."""
+    async def refuse_forgery(self, visit: Any, submitted: Callable[[], Awaitable[str | None]]) -> None:  # noqa: ANN401
+        """Raise if a request that acts by cookie may be another site's doing; `submitted` reads a form's token."""
         ...
 
     def csrf_token(self, visit: Any) -> str:  # noqa: ANN401
         """Return the CSRF token for a form."""
         ...
 
-    def require_recent(self, identity: Identity, seconds: int, acr: Strength | None = None) -> None:
-        """Raise if the sign-in is longer ago, or not as strong as is asked."""
+    def require(self, identity: Identity, asked: Requirement) -> None:
+        """Raise if an identity does not meet what is asked for."""
         ...
 
-    def require_proven_address(self, identity: Identity) -> None:
-        """Raise if the address is a mere claim."""
-        ...
-
-    def require_permission(self, identity: Identity, name: str) -> None:
-        """Raise if the account has not got the permission."""
-        ...
-
-    def require_scope(self, identity: Identity, name: str) -> None:
-        """Raise if an API key was not made for that."""
+    def sign_in_page(self, visit: Any, refusal: Exception) -> str | None:  # noqa: ANN401
+        """Return where to send a browser on its way to a page instead of refusing it, or None."""
         ...
 
     async def spend(self, visit: Any, identity: Identity | None, rate: Rate) -> None:  # noqa: ANN401
@@ -152,11 +140,11 @@ class SocketDoor(Protocol):
 
 
 class House(Protocol):
-    """A house, to be mounted."""
+    """A house, to be mounted; or what stands in an application for one elsewhere."""
 
     @property
-    def app(self) -> App:
-        """Its ASGI application: API and pages."""
+    def app(self) -> App | None:
+        """Its ASGI application: API and pages; None if it answers elsewhere."""
         ...
 
     @property

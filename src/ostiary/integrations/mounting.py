@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 from weakref import WeakSet
 
 from starlette.applications import Starlette
@@ -22,8 +21,10 @@ if TYPE_CHECKING:
 
     from ostiary.integrations.house import House, Reception
 
-SIGN_IN, STEP_UP = "/auth/sign-in", "/auth/step-up"
-_NOT_MOUNTED = "There is no Ostiary in this application: call mount(app, Ostiary.at(...)) where it is made."
+_NOT_MOUNTED = (
+    "There is no Ostiary in this application: call mount(app, Ostiary.at(...)), or connect(app, ResourceServer(...)), "
+    "where it is made."
+)
 _NO_SOCKET = "This can be asked of requests only, and not of WebSockets."
 
 Expand = Callable[[Iterable[Any]], Iterable[Any]]
@@ -37,17 +38,31 @@ class CannotMount(RuntimeError):  # noqa: N818 - reads as the sentence it is
     """The house and the application do not fit together; says why, and what to do."""
 
 
-def put_into(app: Starlette, house: House, *, redirect_to_sign_in: bool, expand: Expand) -> None:
-    """Mount a house.
+Look = Callable[[str, Any], None]
+"""Looks at a route of the application, by its path, and raises `CannotMount` if it cannot work."""
+
+
+def put_into(
+    app: Starlette, house: House, *, redirect_to_sign_in: bool, expand: Expand, look: Look | None = None
+) -> None:
+    """Mount a house, or connect to one elsewhere.
+
+    Args:
+        app: The application, before it has started.
+        house: The house, or what stands for it.
+        redirect_to_sign_in: Whether browsers on their way to a page are sent to the sign-in page.
+        expand: Turns a router's list into routes that know their `path`.
+        look: What else to see to of each route at start.
 
     Raises:
         CannotMount: The application has a house, has started, or is not at the root of its host name.
     """
     if app in _applications:
-        raise CannotMount("This application has an Ostiary already: call mount once.")
+        raise CannotMount("This application has an Ostiary already: call mount or connect once.")
     if app.middleware_stack is not None:
-        raise CannotMount("This application has started already: call mount where it is made.")
-    if getattr(app, "root_path", ""):
+        raise CannotMount("This application has started already: call mount or connect where it is made.")
+    root_path: str = getattr(app, "root_path", "")
+    if house.app is not None and root_path:
         raise CannotMount(
             "This application has a root_path, and Ostiary's pages and cookies are for the root of a host name: "
             "give the application a host name of its own."
@@ -55,7 +70,7 @@ def put_into(app: Starlette, house: House, *, redirect_to_sign_in: bool, expand:
     _applications.add(app)
     mounted = Mounted(house, redirect_to_sign_in)
     _stand_before(app, mounted)
-    _live_with(app, mounted, expand)
+    _live_with(app, mounted, expand, look)
     app.exception_handlers.setdefault(house.reception.refusals, answer_refusal)
 
 
@@ -68,13 +83,13 @@ def _stand_before(app: Starlette, mounted: Mounted) -> None:
     app.build_middleware_stack = build_with_porch  # type: ignore[method-assign]
 
 
-def _live_with(app: Starlette, mounted: Mounted, expand: Expand) -> None:
+def _live_with(app: Starlette, mounted: Mounted, expand: Expand, look: Look | None) -> None:
     """Open the house before the application's own lifespan begins, and close it after that has ended."""
     its_own = app.router.lifespan_context
 
     @asynccontextmanager
     async def around(running: Starlette) -> AsyncIterator[Any]:
-        _look_over(app, app.routes, "", expand, mounted)
+        _look_over(app, app.routes, "", expand, mounted, look)
         async with _opened(mounted), its_own(running) as state:
             yield state
 
@@ -98,13 +113,17 @@ async def _opened(mounted: Mounted) -> AsyncIterator[None]:
         await house.close()
 
 
-def _look_over(app: Starlette, routes: Iterable[Any], above: str, expand: Expand, mounted: Mounted) -> None:
+def _look_over(
+    app: Starlette, routes: Iterable[Any], above: str, expand: Expand, mounted: Mounted, look: Look | None
+) -> None:
     """See that every route can be reached, and that mounted applications answer refusals as this one does."""
     for route in expand(routes):
         path = above + (getattr(route, "path", None) or "")
+        if look is not None:
+            look(path, route)
         if isinstance(getattr(route, "original_route", route), WebSocketRoute):
             continue  # the porch leaves those to the application, wherever they are
-        if is_house_path(path.partition("{")[0]):
+        if mounted.house.app is not None and is_house_path(path.partition("{")[0]):
             raise CannotMount(
                 f"The route {path} of this application could never be reached: Ostiary answers that path. "
                 "Give it another one; docs/guides/mount-in-fastapi.md lists Ostiary's."
@@ -114,7 +133,7 @@ def _look_over(app: Starlette, routes: Iterable[Any], above: str, expand: Expand
             inner.exception_handlers.setdefault(mounted.house.reception.refusals, answer_refusal)
         below = getattr(route, "routes", None)
         if below:
-            _look_over(app, below, path, expand, mounted)
+            _look_over(app, below, path, expand, mounted, look)
 
 
 def guest_of(request: HTTPConnection) -> Guest:
@@ -171,16 +190,11 @@ async def answer_refusal(request: HTTPConnection, refusal: Exception) -> Respons
     assert isinstance(request, Request)
     guest = guest_of(request)
     visit = guest.seen(request.scope)
-    status, body, headers = guest.mounted.house.reception.answer(visit, refusal)
-    if status == 401 and request.method == "GET" and wants_page(request, guest):
-        # These pages go on to plain paths only, and see to that themselves (R30).
-        following = f"next={quote(request.scope['path'], safe='/')}"
-        demanded: dict[str, object] = getattr(refusal, "extra", {})
-        if "max_age" not in demanded:
-            return RedirectResponse(f"{SIGN_IN}?{following}", 303)
-        # Whoever is signed in, and not well enough, proves more in the session that they have.
-        wanted = f"&acr={demanded['acr_values']}" if "acr_values" in demanded else ""
-        return RedirectResponse(f"{STEP_UP}?{following}{wanted}", 303)
+    reception = guest.mounted.house.reception
+    place = reception.sign_in_page(visit, refusal) if wants_page(request, guest) else None
+    if place is not None:
+        return RedirectResponse(place, 303)
+    status, body, headers = reception.answer(visit, refusal)
     response = Response(body, status)
     response.raw_headers = headers
     return response

@@ -112,8 +112,8 @@ class Porch:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if is_house_path(scope["path"]):
-            await self._serve(scope, receive, send)
+        if self._house is not None and is_house_path(scope["path"]):
+            await self._serve(self._house, scope, receive, send)
             return
         visitor = scope[GUEST] = Guest(self._mounted)
 
@@ -124,7 +124,7 @@ class Porch:
 
         await self.app(scope, receive, dressed)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, house: App, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._mounted.require_open()
         except self._reception.refusals as refusal:
@@ -133,4 +133,4 @@ class Porch:
             await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
             return
         self._reception.look_at_origin(scope)
-        await self._house(scope, receive, send)
+        await house(scope, receive, send)

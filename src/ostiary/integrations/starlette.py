@@ -1,28 +1,33 @@
-"""Ostiary in a Starlette application: `mount(app, Ostiary.at("data"))`, then ask who is calling."""
+"""Ostiary in a Starlette application: `mount` one, or `connect` to one elsewhere, then ask who is calling."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection, Request
 
 from ostiary.client.identity import Identity
+from ostiary.client.requirements import Requirement
+from ostiary.client.resource import ResourceServer
+from ostiary.client.revocations import RevocationFeed
+from ostiary.client.strength import Strength
+from ostiary.integrations.elsewhere import Elsewhere
 from ostiary.integrations.mounting import CannotMount, guest_of, put_into, reception_of, socket_of, wants_page
 from ostiary.integrations.rates import Per, rate
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from ostiary.client import Strength
     from ostiary.integrations.house import House, Reception, Visit
 
 __all__ = [
-    "CannotMount", "Identity", "csrf_token", "current_account", "fresh_account", "limited", "mount",
-    "optional_account", "permitted_account", "reauthenticated", "scoped_account", "verified_account",
+    "CannotMount", "Identity", "ResourceServer", "RevocationFeed", "connect", "csrf_token", "current_account",
+    "limited", "mount", "optional_account", "reauthenticated", "require",
 ]  # fmt: skip
 
-_SCOPE = re.compile(r"[a-z][a-z0-9-]*(:[a-z][a-z0-9-]*)*")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _TOKEN_HEADERS = ("x-csrf-token", "x-csrftoken")
@@ -48,6 +53,24 @@ def mount(app: Starlette, house: House, *, redirect_to_sign_in: bool = False) ->
             a route of the application lies on a path of the house.
     """
     put_into(app, house, redirect_to_sign_in=redirect_to_sign_in, expand=list)
+
+
+def connect(app: Starlette, server: ResourceServer, *, redirect_to_sign_in: bool = False) -> None:
+    """Let an application trust an Ostiary elsewhere; everything else is asked as with a mounted one.
+
+    What differs is said at the start, or written in docs/guides/fastapi-remote.md: an identity is as old as its
+    token, API keys are refused, nothing is counted, and cookies act from the application's own pages only.
+
+    Args:
+        app: The application, before it has started.
+        server: Whose word counts: `ResourceServer(issuer="https://login.example.org")`.
+        redirect_to_sign_in: For applications with pages: a browser is sent to the Ostiary's sign-in page where
+            others get a 401.
+
+    Raises:
+        CannotMount: The application has an Ostiary, or has started.
+    """
+    put_into(app, Elsewhere(server), redirect_to_sign_in=redirect_to_sign_in, expand=list)
 
 
 async def current_account(request: HTTPConnection) -> Identity:
@@ -108,67 +131,36 @@ async def reauthenticated(websocket: HTTPConnection, shown: str) -> Identity:
     return await socket.reauthenticated(shown)
 
 
-async def verified_account(request: HTTPConnection) -> Identity:
-    """Return who is calling, if their address is proven.
+def require(
+    *,
+    permission: str | None = None,
+    scope: str | None = None,
+    fresh: timedelta | None = None,
+    verified: bool = False,
+    acr: Strength | None = None,
+) -> Callable[[HTTPConnection], Awaitable[Identity]]:
+    """Return what says who is calling, if they meet all of this: `account = await lender(request)`.
 
-    Raises:
-        Problem: As `current_account`; 403 while the address is a mere claim.
-    """
-    identity = await current_account(request)
-    reception_of(request).require_proven_address(identity)
-    return identity
-
-
-async def fresh_account(request: HTTPConnection, *, minutes: float = 10, acr: Strength | None = None) -> Identity:
-    """Return who is calling, if they proved who they are lately, and well enough (RFC 9470).
+    Make it once, beside the route: what cannot be is said there.
 
     Args:
-        request: The request.
-        minutes: How long ago that may be.
-        acr: How strong it must have been: `aal2` is two factors, `phr` a passkey; None for any.
+        permission: Their account holds this permission; an API key must have been made for it as well (403).
+        scope: An API key must have been made for this (403); people are not bounded by scopes.
+        fresh: They proved who they are no longer ago (401 with the challenge of RFC 9470; 403 for an API key).
+        verified: Their address is proven (403).
+        acr: They signed in at least so strongly: `aal2` is two factors, `phr` a passkey (as `fresh`).
 
     Raises:
-        Problem: As `current_account`; 401 with the challenge of RFC 9470 if it is not, 403 for an API key.
-        ValueError: That is no strength.
+        ValueError: Nobody could say who meets that.
     """
-    identity = await current_account(request)
-    reception_of(request).require_recent(identity, int(minutes * 60), acr)
-    return identity
+    asked = Requirement(permission=permission, scope=scope, fresh=fresh, verified=verified, acr=acr)
 
+    async def required_account(request: HTTPConnection) -> Identity:
+        identity = await current_account(request)
+        reception_of(request).require(identity, asked)
+        return identity
 
-async def permitted_account(request: HTTPConnection, permission: str) -> Identity:
-    """Return who is calling, if their account holds a permission.
-
-    Raises:
-        Problem: As `current_account`; 403 without the permission.
-    """
-    identity = await current_account(request)
-    reception_of(request).require_permission(identity, permission)
-    return identity
-
-
-async def scoped_account(request: Request, scope: str) -> Identity:
-    """Return who is calling, if by an API key then by one that was made for this; people are not bounded by scopes.
-
-    Raises:
-        Problem: As `current_account`; 403 for a key that was not.
-        ValueError: No scope is written like this.
-    """
-    check_scope(scope)
-    identity = await current_account(request)
-    reception_of(request).require_scope(identity, scope)
-    return identity
-
-
-def check_scope(name: str) -> str:
-    """Return the name of a scope as it is: it is written as permissions are.
-
-    Raises:
-        ValueError: No scope is written like this.
-    """
-    if not _SCOPE.fullmatch(name):
-        raise ValueError(f"{name!r} is no scope: write small letters, digits, - and :, such as books:lend")
-    return name
+    return required_account
 
 
 async def limited(request: Request, at: str, *, per: Per = "account", name: str) -> Identity | None:
@@ -209,10 +201,8 @@ async def csrf_token(request: Request) -> str:
 
 
 async def _refuse_forgery(request: Request, reception: Reception, visit: Visit) -> None:
-    if visit.method in _SAFE or visit.bearer is not None:
-        return
-    reception.refuse_foreign_page(visit)
-    reception.refuse_forgery(visit, await _submitted(request))
+    if visit.method not in _SAFE and visit.bearer is None:
+        await reception.refuse_forgery(visit, partial(_submitted, request))
 
 
 async def _submitted(request: Request) -> str | None:

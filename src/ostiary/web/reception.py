@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, Protocol
+from urllib.parse import quote
 
-from ostiary.client import STRENGTHS
+from ostiary.client import reaches
 from ostiary.client.identity import Identity
 from ostiary.core.caller import Caller
 from ostiary.core.errors import Problem, Unavailable
@@ -16,11 +17,18 @@ from ostiary.core.limits import Count, Limit, seconds_until, told
 from ostiary.web.address import counted
 from ostiary.web.csrf import ForeignOrigin
 from ostiary.web.problems import body_and_headers
-from ostiary.web.standing import ApiKeyNotAccepted, require_permission, require_scope, require_strong
+from ostiary.web.standing import (
+    ApiKeyNotAccepted,
+    InsufficientAuthentication,
+    SignInTooWeak,
+    require_permission,
+    require_recent,
+    require_scope,
+)
 from ostiary.web.visit import Visit
 
 if TYPE_CHECKING:
-    from ostiary.client import Strength
+    from ostiary.client import Requirement
     from ostiary.core.clock import Clock
     from ostiary.web.address import ClientAddress
     from ostiary.web.cookies import Cookies
@@ -30,6 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SIGN_IN, STEP_UP = "/auth/sign-in", "/auth/step-up"
+
 
 class AddressNotProven(Problem):
     """What is asked for is for accounts whose address is proven (D4)."""
@@ -37,6 +47,7 @@ class AddressNotProven(Problem):
     slug = "address-not-proven"
     title = "Please confirm your address first."
     status = 403
+    headers = ((b"www-authenticate", b'Bearer realm="ostiary", error="insufficient_scope"'),)  # RFC 6750 section 3.1
 
 
 Spend = Callable[[Caller, Limit, str], Awaitable[Count]]
@@ -169,29 +180,23 @@ class Reception:
             return None
         return None if found is None else identity_of(found)
 
-    def refuse_foreign_page(self, visit: Visit) -> None:
-        """Refuse what another site's page has sent, before its body is read (R19).
+    async def refuse_forgery(self, visit: Visit, submitted: Callable[[], Awaitable[str | None]]) -> None:
+        """Refuse an unsafe request that acts by cookie and does not repeat its CSRF token (R19).
+
+        Args:
+            visit: The request.
+            submitted: Returns the token from a form, None where it is to be in a header. Not asked of what
+                another site's page has sent: its body is not read.
 
         Raises:
-            Problem: `Origin` or `Sec-Fetch-Site` says so.
+            Problem: `Origin` or `Sec-Fetch-Site` says so; or the token is missing, or is another session's.
         """
         try:
             self._csrf.check_origin(visit)
         except ForeignOrigin:
             self._hint(visit)
             raise
-
-    def refuse_forgery(self, visit: Visit, submitted: str | None) -> None:
-        """Refuse an unsafe request that acts by cookie and does not repeat its CSRF token (R19).
-
-        Args:
-            visit: The request.
-            submitted: The token from a form; None where it is to be in a header.
-
-        Raises:
-            Problem: The token is missing, or is another session's.
-        """
-        self._csrf.check(visit, self._guard.named_session(visit), submitted)
+        self._csrf.check(visit, self._guard.named_session(visit), await submitted())
 
     def csrf_token(self, visit: Visit) -> str:
         """Return the token for a form; the answer sets its cookie if the visitor lacks it."""
@@ -200,45 +205,48 @@ class Reception:
             visit.answers.append(cookie)
         return token
 
-    def require_recent(self, identity: Identity, seconds: int, acr: Strength | None = None) -> None:
-        """Refuse a sign-in that is longer ago than so many seconds, or not as strong as is asked (RFC 9470).
+    def require(self, identity: Identity, asked: Requirement) -> None:
+        """Refuse whoever does not meet what is asked for, as the account is now.
 
-        API keys are refused in any case: nobody has signed in.
+        API keys meet no wish for a sign-in: nobody has signed in.
 
         Raises:
-            ApiKeyNotAccepted: It is a key.
-            SignInTooOld: It is longer ago.
+            ScopeMissing: It is an API key that was not made for that.
+            NotPermitted: The account has not got the permission.
+            AddressNotProven: The address is a mere claim (D4).
+            ApiKeyNotAccepted: It is a key, and a sign-in is asked for.
+            SignInTooOld: The sign-in is longer ago.
             SignInTooWeak: It is less strong.
         """
+        for name in (asked.permission, asked.scope):
+            if name is not None:
+                require_scope(identity, name)
+        if asked.permission is not None:
+            require_permission(identity, asked.permission)
+        if asked.verified and not identity.email_verified:
+            raise AddressNotProven
+        if asked.max_age is None and asked.acr is None:
+            return
         if identity.key_id is not None:
             raise ApiKeyNotAccepted
-        require_strong(identity, seconds, acr or STRENGTHS[0], self._clock.now())
+        if asked.max_age is not None:
+            require_recent(identity.auth_time, asked.max_age, self._clock.now(), asked.acr)
+        if asked.acr is not None and not reaches(identity.acr, asked.acr):
+            raise SignInTooWeak(asked.max_age, asked.acr)
 
-    def require_proven_address(self, identity: Identity) -> None:
-        """Refuse an account whose address is a mere claim (D4).
+    def sign_in_page(self, visit: Visit, refusal: Exception) -> str | None:
+        """Return where to send a browser on its way to a page instead of refusing it, or None.
 
-        Raises:
-            AddressNotProven: It is.
+        The pages go on to plain paths only, and see to that themselves (R30).
         """
-        if not identity.email_verified:
-            raise AddressNotProven
-
-    def require_permission(self, identity: Identity, name: str) -> None:
-        """Refuse an account without a permission.
-
-        Raises:
-            NotPermitted: It has not got it.
-            ScopeMissing: It is an API key that was not made for it.
-        """
-        require_permission(identity, name)
-
-    def require_scope(self, identity: Identity, name: str) -> None:
-        """Refuse an API key that was not made for something; a person is not bounded by scopes.
-
-        Raises:
-            ScopeMissing: It was not.
-        """
-        require_scope(identity, name)
+        if visit.method != "GET" or not isinstance(refusal, Problem) or refusal.status != HTTPStatus.UNAUTHORIZED:
+            return None
+        following = f"next={quote(visit.path, safe='/')}"
+        if not isinstance(refusal, InsufficientAuthentication):
+            return f"{SIGN_IN}?{following}"
+        # Whoever is signed in, and not well enough, proves more in the session that they have.
+        wanted = f"&acr={refusal.extra['acr_values']}" if "acr_values" in refusal.extra else ""
+        return f"{STEP_UP}?{following}{wanted}"
 
     async def spend(self, visit: Visit, identity: Identity | None, rate: Rate) -> None:
         """Count a request on one of the application's own limits (R10).

@@ -16,8 +16,9 @@ class InsufficientAuthentication(Problem):
 
     words = "A fresh proof is needed."
 
-    def __init__(self, max_age: int, acr: Strength | None = None) -> None:
-        demanded: dict[str, object] = {"max_age": max_age} | ({"acr_values": acr} if acr else {})
+    def __init__(self, max_age: int | None, acr: Strength | None = None) -> None:
+        asked: dict[str, object] = {"max_age": max_age, "acr_values": acr}
+        demanded = {name: value for name, value in asked.items() if value is not None}
         super().__init__(extra=demanded)
         told = [
             'Bearer realm="ostiary"', 'error="insufficient_user_authentication"', f'error_description="{self.words}"',

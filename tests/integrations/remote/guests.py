@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import flask
 import httpx
+from fastapi import FastAPI
 from tests.client.forging import AUDIENCE, ISSUER
 from tests.client.issuer import Clocks, Issuer
 from tests.integrations.remote import django_project
@@ -25,6 +26,7 @@ from django.test.utils import override_settings
 
 from ostiary.client import ResourceServer
 from ostiary.integrations import asgi
+from ostiary.integrations import fastapi as fastapi_integration
 from ostiary.integrations import flask as flask_integration
 from ostiary.integrations.django import settings as django_settings
 
@@ -155,13 +157,42 @@ def asgi_app(server: ResourceServer, **more: Any) -> asgi.OstiaryMiddleware:  # 
     return asgi.OstiaryMiddleware(routed, server, **more)
 
 
+def fastapi_app(server: ResourceServer) -> FastAPI:
+    app = FastAPI()
+    fastapi_integration.connect(app, server)
+    require = fastapi_integration.require
+
+    async def hello(account: fastapi_integration.CurrentAccount) -> dict[str, object]:
+        return {"who": account.username}
+
+    async def perhaps(visitor: fastapi_integration.OptionalAccount) -> dict[str, object]:
+        return {"who": visitor.username if visitor else None}
+
+    async def public() -> dict[str, object]:
+        return {"who": None}
+
+    for path, asked in {
+        "/who": require(), "/act": require(), "/lend": require(permission="books:lend"), "/raises": require(),
+        "/fresh": require(fresh=TEN_MINUTES), "/proven": require(verified=True), "/strong": require(acr="aal2"),
+    }.items():  # fmt: skip
+        app.add_api_route(path, hello, methods=["GET", "POST"], dependencies=[asked])
+    app.add_api_route("/perhaps", perhaps)
+    app.add_api_route("/public", public, methods=["GET", "POST"])
+    return app
+
+
 def guest_of(framework: str, issuer: Issuer, clocks: Clocks) -> Guest:
     """Return the application in a framework; those of Django want `django_trusts` around them."""
+    if framework == "flask":
+        return Wsgi(flask_app(server_of(issuer, clocks)))
+    if framework in ("asgi", "fastapi"):
+        build = asgi_app if framework == "asgi" else fastapi_app
+        return Asgi(build(server_of(issuer, clocks)))
+    return django_guest(framework)
+
+
+def django_guest(framework: str) -> Guest:
     match framework:
-        case "flask":
-            return Wsgi(flask_app(server_of(issuer, clocks)))
-        case "asgi":
-            return Asgi(asgi_app(server_of(issuer, clocks)))
         case "django":
             return Wsgi(WSGIHandler())
         case "django under asgi":
@@ -175,4 +206,4 @@ def guest_of(framework: str, issuer: Issuer, clocks: Clocks) -> Guest:
     raise AssertionError(framework)
 
 
-FRAMEWORKS = ("asgi", "django", "django under asgi", "flask", "rest framework", "rest framework alone")
+FRAMEWORKS = ("asgi", "django", "django under asgi", "fastapi", "flask", "rest framework", "rest framework alone")

@@ -14,7 +14,7 @@ from tests.integrations.remote.guests import Asgi, Wsgi, server_of
 from tests.integrations.remote.test_every_framework import is_problem
 
 from ostiary.client import ResourceServer
-from ostiary.integrations import asgi, flask
+from ostiary.integrations import asgi, fastapi, flask
 from ostiary.integrations.django.settings import MEMBERS
 
 GUIDES = ROOT / "docs" / "guides"
@@ -59,6 +59,18 @@ def test_the_flask_guide_runs_as_shown(issuer: Issuer, clocks: Clocks) -> None:
     assert site.ask("GET", "/hello", bearer()).json == {"hello": "mira"}
     is_problem(site.ask("GET", "/hello"), 401, "not-signed-in")
     assert site.ask("DELETE", "/books/7", bearer()).status == 204
+    is_problem(site.ask("DELETE", "/books/7", bearer(auth_time=0)), 401, "sign-in-too-old")
+
+
+def test_the_fastapi_guide_runs_as_shown(issuer: Issuer, clocks: Clocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastapi, "ResourceServer", lambda **_: server_of(issuer, clocks))
+    site = Asgi(shown("fastapi-remote")["app"])
+
+    assert site.ask("GET", "/").json == "Hello, stranger."
+    assert site.ask("GET", "/hello", bearer()).json == {"hello": "mira"}
+    is_problem(site.ask("GET", "/hello"), 401, "not-signed-in")
+    assert site.ask("DELETE", "/books/7", bearer()).status == 200
+    is_problem(site.ask("DELETE", "/books/7", bearer(permissions=())), 403, "not-permitted")
     is_problem(site.ask("DELETE", "/books/7", bearer(auth_time=0)), 401, "sign-in-too-old")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Response, WebSocket, WebSocketDisconnect
 
-from ostiary.integrations.fastapi import CurrentAccount, current_account, mount, permission, reauthenticated
+from ostiary.integrations.fastapi import CurrentAccount, current_account, mount, reauthenticated, require
 from ostiary.wiring import Ostiary
 
 
@@ -48,7 +48,7 @@ def app_of(house: Ostiary) -> FastAPI:
             return
         left.append("end")
 
-    @app.websocket("/lenders", dependencies=[permission("books:lend")])
+    @app.websocket("/lenders", dependencies=[require(permission="books:lend")])
     async def lenders(socket: WebSocket) -> None:
         await socket.accept()
         await socket.send_text("lender")
