@@ -6,7 +6,7 @@ import httpx
 import pytest
 from tests.contract.doors import document, operations
 
-NEEDED = [{"bearer": []}]
+NEEDED: list[dict[str, list[str]]] = [{"bearer": []}]
 
 
 @pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
@@ -22,7 +22,7 @@ async def test_whoever_shows_nothing_is_refused_where_the_document_says_so_and_n
                 "/dbsc/" in operation.path
             ), str(operation)
             continue
-        body = {} if operation.has_body else None
+        body: dict[str, str] | None = {} if operation.has_body else None
         answer = await outside.request(operation.method, operation.concrete, json=body)
         outside.cookies.clear()
         refused = answer.status_code == 401 and "problems/not-signed-in" in answer.text
