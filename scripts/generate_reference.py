@@ -21,6 +21,7 @@ import annotated_types
 import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from scripts import generate_client
 from scripts.reference_words import (
     ALERTS_END,
     ALERTS_INTRO,
@@ -334,18 +335,25 @@ def listed(names: set[str]) -> str:
     return ", ".join(f"`{name}`" for name in sorted(names))
 
 
+def python_client_page() -> str:
+    """Return the list of the typed client's methods."""
+    return page("Python client: every method", generate_client.client_page())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "alerts.md": alerts_page,
     "cli.md": cli_page,
     "journal-entries.md": journal_page,
     "limits.md": limits_page,
     "problems-index.md": problems_page,
+    "python-client.md": python_client_page,
     "settings.md": settings_page,
 }
 
 
 def main() -> None:
-    """Write the pages that have changed."""
+    """Write the pages that have changed, and the part of the client that says what the API says."""
+    generate_client.main()
     for name, build in PAGES.items():
         path, text = REFERENCE / name, build()
         if not path.exists() or path.read_text(encoding="utf-8") != text:

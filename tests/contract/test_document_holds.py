@@ -51,7 +51,7 @@ def as_request(case: Any, headers: dict[str, str]) -> httpx.Request:  # noqa: AN
     if "json" in sent:
         content = json.dumps(sent["json"]).encode()
     assert content is None or isinstance(content, bytes)
-    plain = {name: str(value) for name, value in sent["headers"].items()}
+    plain = {name.lower(): str(value) for name, value in sent["headers"].items()}  # one of each, whoever names it
     return httpx.Request(sent["method"], sent["url"], params=sent["params"], headers=plain | headers, content=content)
 
 

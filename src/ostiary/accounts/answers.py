@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ostiary.core.clock import iso
-from ostiary.web.answers import Answer
+from ostiary.web.answers import Answer, Moment
 
 if TYPE_CHECKING:
     from ostiary.accounts.queries import Account
@@ -20,7 +20,7 @@ class UserAnswer(Answer):
     email_verified: bool
     full_name: str
     status: Literal["provisional", "active", "deactivated"]
-    created_at: str
+    created_at: Moment
     language: str | None
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.core.clock import iso, iso_or_none
-from ostiary.web.answers import Answer
+from ostiary.web.answers import Answer, Moment
 
 if TYPE_CHECKING:
     from typing import Any
@@ -22,11 +22,11 @@ class ApiKeyAnswer(Answer):
     hint: str
     scopes: list[str]
     networks: list[str]
-    created_at: str
-    rotated_at: str | None
-    previous_ends_at: str | None
-    expires_at: str | None
-    last_used_at: str | None
+    created_at: Moment
+    rotated_at: Moment | None
+    previous_ends_at: Moment | None
+    expires_at: Moment | None
+    last_used_at: Moment | None
 
     @classmethod
     def of(cls, key: ApiKey) -> ApiKeyAnswer:

@@ -27,7 +27,7 @@ class NewApiKey(Strict):
 
     name: str = Field(max_length=300)
     scopes: list[Word] = Field(default_factory=list, max_length=50)
-    expires_at: str | None = Field(default=None, max_length=40)
+    expires_at: Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})] | None = None
     networks: list[Word] = Field(default_factory=list, max_length=50)
 
 

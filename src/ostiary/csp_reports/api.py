@@ -10,7 +10,7 @@ from ostiary.core.caller import Caller
 from ostiary.core.clock import iso
 from ostiary.csp_reports.reading import read
 from ostiary.csp_reports.service import LAST, CspReports
-from ostiary.web.answers import Answer, Done, refusals
+from ostiary.web.answers import Answer, Done, Moment, refusals
 from ostiary.web.doors import KEEPER_PREFIX, TheVisit, api_router, keeper, service
 from ostiary.web.headers import REPORT_PATH
 from ostiary.web.problems import BodyTooLarge
@@ -36,8 +36,8 @@ class CspReportAnswer(Answer):
     disposition: str
     sample: str
     count: int
-    first_seen_at: str
-    last_seen_at: str
+    first_seen_at: Moment
+    last_seen_at: Moment
 
     @classmethod
     def of(cls, group: Group) -> CspReportAnswer:

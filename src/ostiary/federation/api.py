@@ -19,7 +19,7 @@ from ostiary.federation.identities import Identities
 from ostiary.federation.provider import SCOPE, ProviderSettings
 from ostiary.federation.service import Federation
 from ostiary.federation.transactions import Intent
-from ostiary.web.answers import Answer, Done, refusals
+from ostiary.web.answers import Answer, Done, Moment, refusals
 from ostiary.web.doors import (
     KEEPER_PREFIX,
     AnyCaller,
@@ -87,8 +87,8 @@ class ConnectionAnswer(Answer):
     name: str
     email: str | None
     email_verified: bool
-    linked_at: str
-    last_used_at: str | None
+    linked_at: Moment
+    last_used_at: Moment | None
     scopes: list[str]
     access_ended: bool
 

@@ -26,7 +26,7 @@ from ostiary.passkeys.answers import PasskeyOptions
 from ostiary.passwords import PasswordChangeRequired
 from ostiary.sessions import CookieHandover, Grant, Sessions
 from ostiary.sessions.answers import SignedInAnswer
-from ostiary.web.answers import Done, refusals
+from ostiary.web.answers import SECURITY, Done, refusals
 from ostiary.web.doors import (
     AnyCaller,
     EnteringCaller,
@@ -147,7 +147,9 @@ async def finish_passkey_step_up(
     return _hand_over(handover, visit, await stepping.by_passkey(caller, body.credential.read()))
 
 
-@router.post("/logout", operation_id="logout", responses=refusals(403))
+@router.post(
+    "/logout", operation_id="logout", responses=refusals(403), openapi_extra={"security": SECURITY["looked at"]}
+)  # fmt: skip
 async def logout(
     sessions: Annotated[Sessions, service(Sessions)], handover: TheHandover, caller: AnyCaller, visit: TheVisit,
     edge: TheEdge,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ostiary.client import Strength
 from ostiary.core.clock import iso, iso_or_none
 from ostiary.totp.answers import AuthenticatorAnswer
-from ostiary.web.answers import Answer
+from ostiary.web.answers import Answer, Moment
 
 if TYPE_CHECKING:
     from ostiary.mfa.service import Standing
@@ -18,15 +18,15 @@ class CodesLeft(Answer):
     """How many recovery codes are left; few are a reason to make new ones."""
 
     left: int
-    made_at: str | None
+    made_at: Moment | None
 
 
 class TelephoneAnswer(Answer):
     """The number that codes are texted to, masked."""
 
     number: str
-    added_at: str
-    last_used_at: str | None
+    added_at: Moment
+    last_used_at: Moment | None
 
     @classmethod
     def of(cls, phone: Telephone) -> TelephoneAnswer:

@@ -18,7 +18,7 @@ from ostiary.passkeys.ceremony import (
     Assertion,
     Registration,
 )
-from ostiary.web.answers import Answer
+from ostiary.web.answers import Answer, Moment
 
 if TYPE_CHECKING:
     from ostiary.passkeys.queries import Passkey
@@ -112,8 +112,8 @@ class PasskeyAnswer(Answer):
 
     id: str
     name: str
-    created_at: str
-    last_used_at: str | None
+    created_at: Moment
+    last_used_at: Moment | None
     backed_up: bool
 
     @classmethod

@@ -11,7 +11,7 @@ from ostiary.core.clock import iso
 from ostiary.privacy.service import EXPORT_NAME, Privacy
 from ostiary.sessions import CookieHandover
 from ostiary.sessions.answers import UserAnswer
-from ostiary.web.answers import Answer, refusals
+from ostiary.web.answers import FILE, Answer, Moment, refusals
 from ostiary.web.doors import AnyCaller, Strict, StrongCaller, TheVisit, api_router, as_file, service
 
 router = api_router("privacy")
@@ -35,13 +35,13 @@ class ErasureAnswer(Answer):
     """When the account is erased, unless it is kept until then."""
 
     detail: str
-    due_at: str
+    due_at: Moment
 
 
 @router.post(
     "/account/export", operation_id="exportAccount", response_class=Response,
     responses=refusals(401)
-    | {200: {"description": "Everything, as an attachment.", "content": {"application/json": {}}}},
+    | {200: {"description": "Everything, as an attachment.", "content": {"application/json": {"schema": FILE}}}},
 )  # fmt: skip
 async def export_account(privacy: ThePrivacy, caller: StrongCaller) -> Response:
     """Return everything that is stored about the caller; needs a fresh, strong proof.

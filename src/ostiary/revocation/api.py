@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from ostiary.revocation.feed import Feed
 from ostiary.revocation.lists import CACHED_SECONDS, TYP, StatusLists
 from ostiary.revocation.readers import Readers
-from ostiary.web.answers import refusals
+from ostiary.web.answers import SECURITY, refusals
 from ostiary.web.doors import TheVisit, api_router, service
 
 router = api_router("revocation")
@@ -22,7 +22,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/revocations", operation_id="readRevocations", response_class=StreamingResponse,
-    responses=STREAM | refusals(401, 422),
+    responses=STREAM | refusals(401, 422), openapi_extra={"security": SECURITY["needed"]},
 )  # fmt: skip
 async def read_revocations(
     visit: TheVisit, readers: Annotated[Readers, service(Readers)], feed: Annotated[Feed, service(Feed)],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Response
+from fastapi.routing import iter_route_contexts
 
 import ostiary.accounts.api
 import ostiary.apikeys.api
@@ -46,9 +47,9 @@ from ostiary.mail import Mailbox
 from ostiary.server.lanes import lanes_of
 from ostiary.sessions.answers import DeviceSessionAnswer, SignedInAnswer, UserAnswer
 from ostiary.texts import ConsoleCarrier
-from ostiary.web.answers import ProblemAnswer
+from ostiary.web.answers import BEARER, SECURITY, ProblemAnswer
 from ostiary.web.assets import router as assets
-from ostiary.web.doors import PAGE_PREFIX, Edge, House, service
+from ostiary.web.doors import PAGE_PREFIX, Edge, House, credential_at, service
 from ostiary.web.handlers import add_problem_handlers
 from ostiary.web.lane import Lane
 from ostiary.web.render import Renderer
@@ -197,9 +198,22 @@ def _openapi(app: FastAPI, lanes: list[Lane], house: Ostiary) -> bytes:
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in schemas["$defs"].items():
         components.setdefault(name, schema)
+    _say_who_is_asked(app, document)
     for lane in lanes:
         document["paths"].setdefault(lane.path, {})[lane.method.lower()] = lane.operation
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].get("422", {}).get("content", {}).pop("application/json", None)
     return msgspec.json.encode(document)
+
+
+def _say_who_is_asked(app: FastAPI, document: dict[str, Any]) -> None:
+    """Write down at which routes a credential is needed, looked at, or ignored."""
+    scheme = {"type": "http", "scheme": "bearer", "description": "An access token (a JWT), or an API key."}
+    document["components"]["securitySchemes"] = {BEARER: scheme}
+    for route in iter_route_contexts(app.routes):
+        for method in route.methods or ():
+            operation = document["paths"].get(route.path, {}).get(method.lower())
+            if operation is not None:
+                asked = {needed.call for needed in route.dependant.dependencies}
+                operation.setdefault("security", SECURITY[credential_at(asked)])

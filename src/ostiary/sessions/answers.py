@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ostiary.accounts.answers import UserAnswer
 from ostiary.core.clock import iso
 from ostiary.sessions.binding import RENEW_PATH
-from ostiary.web.answers import Answer
+from ostiary.web.answers import Answer, Moment
 
 if TYPE_CHECKING:
     from ostiary.sessions.queries import Session
@@ -43,9 +43,9 @@ class SessionAnswer(Answer):
     device: str
     place: str | None
     address: str | None
-    started_at: str
-    seen_at: str
-    ends_at: str
+    started_at: Moment
+    seen_at: Moment
+    ends_at: Moment
     current: bool
     bound: bool
 

@@ -9,7 +9,7 @@ from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.sessions.answers import SignedInAnswer, UserAnswer
 from ostiary.sessions.binding_lane import BindingLane
 from ostiary.sessions.errors import RefreshRefused
-from ostiary.web.answers import refusals
+from ostiary.web.answers import SECURITY, refusals
 from ostiary.web.lane import Lane, read_object
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class SessionLane:
             *bound.lanes(),
             Lane(
                 "GET", "/api/v1/auth/me", self.me,
-                _operation("me", "Return the caller's own account.", user, refusals(401)),
+                _operation("me", "Return the caller's own account.", user, refusals(401))
+                | {"security": SECURITY["needed"]},
             ),
             Lane(
                 "POST", "/api/v1/auth/refresh", self.refresh,
@@ -106,7 +107,7 @@ class SessionLane:
                     "refresh", "Exchange a refresh token, from the body or the cookie, for its successor.", signed_in,
                     refusals(401, body=True),
                 )
-                | {"requestBody": body},
+                | {"requestBody": body, "security": SECURITY["ignored"]},
             ),
         ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.core.clock import iso, iso_or_none
-from ostiary.web.answers import Answer
+from ostiary.web.answers import Answer, Moment
 
 if TYPE_CHECKING:
     from ostiary.totp.queries import Authenticator
@@ -18,7 +18,7 @@ class EnrolmentAnswer(Answer):
     secret: str
     uri: str
     qr_svg: str
-    expires_at: str
+    expires_at: Moment
 
     @classmethod
     def of(cls, enrolment: Enrolment) -> EnrolmentAnswer:
@@ -31,8 +31,8 @@ class EnrolmentAnswer(Answer):
 class AuthenticatorAnswer(Answer):
     """An authenticator app as its owner sees it."""
 
-    added_at: str
-    last_used_at: str | None
+    added_at: Moment
+    last_used_at: Moment | None
 
     @classmethod
     def of(cls, authenticator: Authenticator) -> AuthenticatorAnswer:
@@ -43,7 +43,7 @@ class AuthenticatorAnswer(Answer):
 class ActivatedAnswer(Answer):
     """The app is set up; `recovery_codes` are those that were made with it, shown once, or none."""
 
-    added_at: str
+    added_at: Moment
     recovery_codes: list[str]
 
     @classmethod

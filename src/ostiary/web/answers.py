@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
+
+Moment: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A time as `core.clock.iso` writes it, which the document calls one, so that clients read it as one."""
 
 
 class Answer(BaseModel):
@@ -58,6 +61,17 @@ _WORDS = {
 }
 ALWAYS = (403, 405, 413, 429, 431, 503)
 WITH_BODY = (400, 415, 422)
+
+
+BEARER = "bearer"
+SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "needed": [{BEARER: []}],
+    "looked at": [{}, {BEARER: []}],
+    "ignored": [],
+}
+"""What the document says of a route, by what becomes of a credential there."""
+FILE = {"type": "object", "format": "file"}
+"""The schema of JSON that is too long to be read at once."""
 
 
 def refusals(*statuses: int, body: bool = False) -> dict[int | str, dict[str, Any]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
@@ -28,6 +28,9 @@ from ostiary.web.visit import Scope, Visit
 
 RECENT_SECONDS = 600
 """How long ago the sign-in may be for something grave."""
+
+_NEEDS_CREDENTIAL: set[object] = set()
+"""Dependencies that refuse whoever shows no credential."""
 
 T = TypeVar("T")
 API_PREFIX = "/api/v1/auth"
@@ -197,6 +200,7 @@ def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
         await _require_strong(request, int(edge.settings.keeper_max_age.total_seconds()))
         return await _known_caller(request)
 
+    _NEEDS_CREDENTIAL.add(find)
     return Depends(find)
 
 
@@ -227,6 +231,17 @@ async def strong_page_caller(request: Request) -> Caller:
 async def _require_strong(request: Request, seconds: int) -> None:
     identity, edge = _identity(request), edge_in(request)
     require_strong(identity, seconds, await edge.factors.highest(identity.account_id), edge.clock.now())
+
+
+_NEEDS_CREDENTIAL.update({signed_in_caller, strong_caller})
+
+
+def credential_at(doors: Iterable[object]) -> Literal["needed", "looked at", "ignored"]:
+    """Return what becomes of a credential at a route with these dependencies; for the OpenAPI document."""
+    asked = set(doors)
+    if asked & _NEEDS_CREDENTIAL:
+        return "needed"
+    return "looked at" if perhaps_signed_in_caller in asked else "ignored"
 
 
 PageCaller = Annotated[Caller, Depends(page_caller)]
