@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import resource
-import subprocess
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from click.testing import CliRunner
 from tests.house import CHEAP_HASHING, PASSWORD
 from tests.races.wire import Line, Reply
-from tests.services.server_process import PROGRAM, ServerProcess, _own_environment
+from tests.services.server_process import ServerProcess
 
+from ostiary.cli import ostiary
 from ostiary.wiring import Ostiary
 
 ORIGIN = "http://localhost:8080"
@@ -133,14 +134,12 @@ class Peers:
         self.servers[number].wait_until_ready()
 
     async def command(self, *words: str) -> str:
-        """Run an `ostiary` command in a process of its own and return what it prints."""
+        """Run an `ostiary` command beside the processes, and return what it prints."""
 
         def run() -> str:
-            done = subprocess.run(
-                [PROGRAM, *words[:2], "--data", self.data, *words[2:]],
-                capture_output=True, text=True, check=False, timeout=30, env=_own_environment() | self.environment,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stdout + done.stderr
+            line = [*words[:2], "--data", str(self.data), *words[2:]]
+            done = CliRunner().invoke(ostiary, line, env=self.environment)
+            assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
             return done.stdout
 
         return await asyncio.to_thread(run)
