@@ -172,3 +172,15 @@ def test_the_examples_name_only_what_integrations_offer() -> None:
     for path in (ROOT / "examples").rglob("*.py"):
         taken = re.findall(r"^(?:from|import) (ostiary[\w.]*)", path.read_text(), re.MULTILINE)
         assert set(taken) <= {"ostiary.wiring", *doors}, path
+
+
+def test_every_example_has_a_screen_of_its_own_and_stands_in_the_list() -> None:
+    listed = (ROOT / "examples" / "README.md").read_text()
+    programs = [path for path in (ROOT / "examples").iterdir() if path.suffix == ".py" or (path / "manage.py").exists()]
+    assert len(programs) >= 6
+    for path in programs:
+        how = path.with_suffix(".md") if path.suffix else path / "README.md"
+        assert f"({how.relative_to(ROOT / 'examples')})" in listed, path
+        assert 10 < len(how.read_text().splitlines()) <= 50, how
+        [row] = [line for line in listed.splitlines() if line.startswith(f"| [{path.name}]")]
+        assert re.search(r"\(\.\./docs/(guides|tutorial)/[\w-]+\.md\)", row), path

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import httpx
 import uvicorn
-from tests.house import API, bearer, register
+from tests.house import API, PASSWORD, bearer, register
 from tests.integrations.conftest import BuildHouse
 from tests.integrations.sockets.chat import app_of
 from tests.integrations.sockets.peers import NOT_SIGNED_IN, TRY_LATER, code_of, opened, socket_to, who
@@ -167,3 +167,29 @@ async def opened_or_closed(port: int, token: str) -> int | None:
     """Open a socket and wait until it ends."""
     async with socket_to(port, bearer=token) as socket:
         return await code_of(socket, 2.0)
+
+
+async def test_that_a_session_has_ended_is_read_once_for_all_of_its_sockets(build_house: BuildHouse) -> None:
+    """R41: closing costs no reading of the database for each socket."""
+    house = build_house(protection=AMPLE, sessions={"sockets_per_account": 100})
+    read: list[str] = []
+    costs: list[list[str]] = []
+    async with served(house) as client:
+        await register(client)
+        house.database.driver.reader.set_trace_callback(read.append)  # type: ignore[attr-defined]  # SQLite's driver has one
+        for number in (1, 40):
+            shown = (await client.post(f"{API}/login", json={"login": "mira", "password": PASSWORD})).json()
+            client.cookies.clear()
+            async with AsyncExitStack() as stack:
+                sockets = [
+                    await stack.enter_async_context(socket_to(port_of(client), bearer=shown["access_token"]))
+                    for _ in range(number)
+                ]
+                for socket in sockets:
+                    await socket.recv()
+                read.clear()
+                assert (await client.post(f"{API}/logout", headers=bearer(shown))).status_code == 200
+                assert await asyncio.gather(*(code_of(socket) for socket in sockets)) == [NOT_SIGNED_IN] * number
+                costs.append([statement for statement in read if statement.startswith("SELECT")])
+    one, many = map(len, costs)
+    assert 0 < many <= one + 2, costs  # one look more, if news came in two parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
+import httpx
 import pytest
 from fastapi import FastAPI
 from tests.house import API
@@ -16,7 +18,7 @@ from tests.integrations.hosts import host_of, is_problem
 
 from ostiary.core.errors import Misconfigured
 from ostiary.integrations import flask as guest
-from ostiary.integrations.fastapi import CurrentAccount, require
+from ostiary.integrations.fastapi import CurrentAccount, connect, require
 from ostiary.testing import PASSWORD, InProcessOstiary, SignedIn
 from ostiary.wiring import Ostiary
 
@@ -167,6 +169,24 @@ class TestWithoutAsync:
             assert app.test_client().get("/hello", headers=mira.headers).json == {"hello": "mira"}
             kit.clock.advance(minutes=16)
             assert app.test_client().get("/hello", headers=mira.headers).status_code == 401
+
+    def test_a_fastapi_application_may_trust_it_from_elsewhere(self, ostiary: InProcessOstiary) -> None:
+        async def asked(app: FastAPI, headers: dict[str, str]) -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://guest.test") as client:
+                return await client.get("/hello", headers=headers)
+
+        with ostiary.in_thread() as kit:
+            app = FastAPI()
+            connect(app, kit.resource_server())
+
+            @app.get("/hello")
+            async def hello(account: CurrentAccount) -> str:
+                return account.username
+
+            mira = kit.sign_in()
+            assert asyncio.run(asked(app, mira.headers)).json() == "mira"
+            kit.clock.advance(minutes=16)
+            assert is_problem(asyncio.run(asked(app, mira.headers)), 401, "not-signed-in")
 
     async def test_whoever_would_wait_for_themselves_is_told(self, ostiary: InProcessOstiary) -> None:
         with pytest.raises(RuntimeError, match="not open"):
