@@ -43,7 +43,8 @@ def prove(place: Path) -> None:
         AssertionError: A step did not hold.
         RuntimeError: The server did not start, or did not end.
     """
-    venv = install(build(place / "dist"), place / "venv")
+    wheel = build(place / "dist")
+    venv, client = install(wheel, place / "venv", "[server]"), install(wheel, place / "client", "")
     inhabited = [place / name for name in ("cwd", "home", "tmp")]
     for folder in inhabited:
         folder.mkdir()
@@ -60,6 +61,8 @@ def prove(place: Path) -> None:
         server.wait_until_ready()
         say("ready; a newcomer registers")
         register_and_look(server.port)
+        say("a program with the client alone asks who that is")
+        look_by_client(client, server.port)
         say("SIGTERM")
         exit_code = server.terminate()
         assert exit_code == 0, f"SIGTERM ended the server with {exit_code}, not 0:\n{server.output[-3000:]}"
@@ -81,13 +84,13 @@ def build(dist: Path) -> Path:
     return wheel
 
 
-def install(wheel: Path, venv: Path) -> Path:
-    """Return a fresh environment that holds the wheel with its server extra, and nothing of this checkout."""
-    say("installing ostiary[server] from it in a fresh environment (up to a minute)")
+def install(wheel: Path, venv: Path, extras: str) -> Path:
+    """Return a fresh environment that holds the wheel with its extras, and nothing of this checkout."""
+    say(f"installing ostiary{extras} from it in a fresh environment (up to a minute)")
     base = getattr(sys, "_base_executable", None) or sys.executable
     assert run_quietly([base, "-m", "venv", venv], cwd=wheel.parent), "no fresh environment"
     python = str(venv / "bin" / "python")
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", f"{wheel}[server]"]
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", f"{wheel}{extras}"]
     assert run_quietly(command, cwd=wheel.parent, env=without_python_settings()), "the wheel could not be installed"
     asked = [python, "-c", "import ostiary; print(ostiary.__file__)"]
     told = subprocess.run(asked, cwd=wheel.parent, env=without_python_settings(), capture_output=True, check=True)
@@ -108,6 +111,18 @@ def register_and_look(port: int) -> None:
     status, profile = call(port, "GET", f"{API}/me", token=str(answer["access_token"]))
     assert status == 200, f"the profile answered {status}: {profile}"
     assert '"mira"' in json.dumps(profile), f"whose profile is this? {profile}"
+
+
+def look_by_client(venv: Path, port: int) -> None:
+    """Sign in through the typed client, in an environment that has the base install and nothing else."""
+    asked = (
+        "from ostiary.client.api import OstiaryClient\n"
+        f"with OstiaryClient('http://127.0.0.1:{port}') as client:\n"
+        f"    print(client.auth.login(login='mira', password={NEWCOMER['password']!r}).user.username)"
+    )
+    command = [venv / "bin" / "python", "-c", asked]
+    told = subprocess.run(command, cwd=venv, env=without_python_settings(), capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == "mira", f"the client said {told.stdout}{told.stderr}"
 
 
 def call(port: int, method: str, path: str, body: object = None, token: str = "") -> tuple[int, dict[str, object]]:

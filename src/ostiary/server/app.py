@@ -55,6 +55,10 @@ from ostiary.web.lane import Lane
 from ostiary.web.render import Renderer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastapi.dependencies.models import Dependant
+
     from ostiary.web.visit import App, Receive, Scope, Send
     from ostiary.wiring import Ostiary
 
@@ -215,5 +219,11 @@ def _say_who_is_asked(app: FastAPI, document: dict[str, Any]) -> None:
         for method in route.methods or ():
             operation = document["paths"].get(route.path, {}).get(method.lower())
             if operation is not None:
-                asked = {needed.call for needed in route.dependant.dependencies}
-                operation.setdefault("security", SECURITY[credential_at(asked)])
+                operation.setdefault("security", SECURITY[credential_at(_asked(route.dependant))])
+
+
+def _asked(dependant: Dependant) -> Iterator[object]:
+    """Yield every dependency of a route, those of dependencies too."""
+    for inner in dependant.dependencies:
+        yield inner.call
+        yield from _asked(inner)

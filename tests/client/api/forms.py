@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -55,9 +55,12 @@ class Client:
 
     def __init__(
         self, form: Form, url: str, *, kept: Kept | None = None, shares: bool = False, wire: Wire | None = None,
+        slept: list[float] | None = None,
         **more: Any,  # noqa: ANN401
     ) -> None:  # fmt: skip
         self.form, self.wire, kept = form, wire or Wire(), kept or Kept()
+        if slept is not None:
+            more["sleep"] = slept.append if form == "blocking" else sleeper(slept)
 
         async def tell(tokens: Tokens | None) -> None:
             kept.told.append(tokens)
@@ -104,6 +107,15 @@ class Client:
 
     async def close(self) -> None:
         await self("close")
+
+
+def sleeper(slept: list[float]) -> Callable[[float], Awaitable[None]]:
+    """Return what waits for nothing, and tells how long it would have."""
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    return sleep
 
 
 class Wire:

@@ -48,8 +48,14 @@ async def site() -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def client(form: Form, site: Site) -> AsyncIterator[Client]:
-    made = Client(form, site.url, bounds=Bounds(timeout=1.0, deadline=0.6, patience=2.0, largest_answer=10_000))
+def slept() -> list[float]:
+    """For how long the client would have waited."""
+    return []
+
+
+@pytest.fixture
+async def client(form: Form, site: Site, slept: list[float]) -> AsyncIterator[Client]:
+    made = Client(form, site.url, bounds=Bounds(patience=2.0, largest_answer=10_000), slept=slept)
     yield made
     await made.close()
 
@@ -91,7 +97,7 @@ async def test_an_answer_without_end_is_cut_off(client: Client, site: Site) -> N
 
 
 @pytest.mark.parametrize("how", ["silence", "a slow drip"])
-async def test_a_slow_answer_is_not_waited_for(client: Client, site: Site, how: str) -> None:
+async def test_a_slow_answer_is_not_waited_for(form: Form, site: Site, how: str) -> None:
     async def slow(_: Heard, writer: asyncio.StreamWriter) -> None:
         if how == "a slow drip":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n")
@@ -102,9 +108,11 @@ async def test_a_slow_answer_is_not_waited_for(client: Client, site: Site, how: 
             await asyncio.sleep(0.05)
 
     site.instead = slow
+    client = Client(form, site.url, bounds=Bounds(timeout=0.4, deadline=0.3))
     with pytest.raises(NoAnswer):
         await client("auth.logout")  # a POST: it may have been done, and is not sent again
     assert len(site.heard) == 1
+    await client.close()
 
 
 async def test_a_redirect_leads_nowhere(form: Form, site: Site) -> None:
@@ -119,12 +127,13 @@ async def test_a_redirect_leads_nowhere(form: Form, site: Site) -> None:
 
 
 async def test_a_busy_house_is_asked_again_when_it_says_and_only_for_what_changes_nothing(
-    client: Client, site: Site
+    client: Client, site: Site, slept: list[float]
 ) -> None:
     busy = problem_of("too-busy", 503, "Retry-After: 1")
     site.answers = [busy, ME]
     assert (await client("account.me")).username == "mira"
     assert len(site.heard) == 2
+    assert slept == [1.0]
 
     for answer, verb in (
         (busy, "auth.logout"),  # a POST
@@ -222,6 +231,18 @@ def test_every_problem_of_the_house_is_raised_as_what_one_would_catch() -> None:
 def test_secrets_go_to_no_address_that_others_could_read(url: str) -> None:
     with pytest.raises(ValueError, match="address of the house"):
         OstiaryClient(url)
+
+
+@pytest.mark.parametrize("key", ["ost_1\r\nX: y", "ost 1", "ключ", ""])
+def test_what_cannot_be_sent_is_refused_without_saying_it(key: str) -> None:
+    with OstiaryClient("https://auth.example.org", api_key=key) as client:
+        with pytest.raises(ValueError, match="no API key") as refused:
+            client.account.me()
+        assert not key or key not in repr((refused.value, vars(refused.value)))
+        with pytest.raises(ValueError, match="surrogate") as half:
+            client.auth.login(login="mira", password="tell-nobody\ud800")
+        assert half.value.__context__ is None
+        assert "tell-nobody" not in repr(half.value)
 
 
 def test_one_client_shows_one_credential() -> None:

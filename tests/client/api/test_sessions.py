@@ -156,7 +156,7 @@ async def test_the_answer_to_an_exchange_may_be_lost(
 
     client = Client(form, url, clock=moved, wire=Wire(lose))
     await client("auth.register", **MIRA)
-    pass_time(clock, moved, LIFETIME)
+    clock.advance(minutes=20)
 
     assert (await client("account.me")).username == "mira"
     assert client.wire.count(REFRESH) == 2
@@ -200,6 +200,19 @@ async def test_two_processes_share_a_session_by_what_they_save(
     assert there.real.tokens == here.real.tokens
     await here.close()
     await there.close()
+
+
+async def test_a_store_that_lags_behind_leads_nobody_back(
+    form: Form, url: str, clock: ManualClock, moved: Moved, kept: Kept
+) -> None:
+    client = Client(form, url, kept=kept, shares=True, clock=moved)
+    await client("auth.register", **MIRA)
+    for _ in range(3):
+        pass_time(clock, moved, LIFETIME)
+        kept.told.append(kept.told[0])  # the oldest: shown again, it would end the session
+        assert (await client("account.me")).username == "mira"
+    assert client.wire.count(REFRESH) == 3
+    await client.close()
 
 
 async def test_a_session_that_was_ended_elsewhere_is_over_for_everybody(client: Client, kept: Kept, form: Form) -> None:

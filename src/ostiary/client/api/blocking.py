@@ -119,14 +119,16 @@ class OstiaryClient(Verbs):
         """What this device is known by; for the next client's `cookies`."""
         return self._cookies.saved()
 
-    def in_session(self, tokens: Tokens | None, on_tokens: OnTokens | None = None) -> OstiaryClient:
+    def in_session(
+        self, tokens: Tokens | None, on_tokens: OnTokens | None = None, latest_tokens: LatestTokens | None = None
+    ) -> OstiaryClient:
         """Return a client for another session, over the same connections: for programs that act for many people.
 
         It is good until this one is closed.
         """
         return OstiaryClient(
-            self._origin, tokens=tokens, on_tokens=on_tokens, bounds=self._bounds, transport=self._http,
-            clock=self._clock, sleep=self._sleep,
+            self._origin, tokens=tokens, on_tokens=on_tokens, latest_tokens=latest_tokens,
+            bounds=self._bounds, transport=self._http, clock=self._clock, sleep=self._sleep,
         )  # fmt: skip
 
     # What the verbs call
@@ -217,7 +219,7 @@ class OstiaryClient(Verbs):
     def _taken_over(self, held: Tokens) -> Tokens:
         """Return what another process has saved meanwhile, or what is held."""
         latest = self._latest_tokens() if self._latest_tokens is not None else None
-        if latest is None or latest.refresh_token == held.refresh_token:
+        if latest is None or latest.renew_at <= held.renew_at:  # a store may lag behind
             return held
         self._tokens = latest
         return latest

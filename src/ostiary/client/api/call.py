@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeVar
 from urllib.parse import quote
@@ -60,10 +60,16 @@ class Call(Generic[T]):
         return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
 
     def content(self) -> bytes | None:
-        """Return the body as JSON, without what was left out; None where the operation takes none."""
+        """Return the body as JSON, without what was left out; None where the operation takes none.
+
+        Raises:
+            ValueError: A text is none, for want of half a letter.
+        """
         if self.body is None:
             return None
-        return msgspec.json.encode({name: value for name, value in self.body.items() if value is not UNSET})
+        with suppress(UnicodeError):  # it would hold the text, which may be a password
+            return msgspec.json.encode({name: value for name, value in self.body.items() if value is not UNSET})
+        raise ValueError(f"{self.operation}: a text holds half of a surrogate pair.")
 
 
 def segment(value: str | int) -> str:

@@ -40,7 +40,6 @@ class Cookies:
             if found is None or found[1] not in KEPT:
                 continue
             name = header.partition("=")[0].strip()
-            if _ENDED.search(header):
-                self._held.pop(name, None)
-            else:
-                self._held[name] = found[2]
+            # Made anew each time, as another thread may be reading it.
+            others = {kept: value for kept, value in self._held.items() if kept != name}
+            self._held = others if _ENDED.search(header) else others | {name: found[2]}

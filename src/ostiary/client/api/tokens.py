@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 EARLY_SECONDS: Final = 30.0
 """How long before its end an access token is exchanged, so that none runs out on the way."""
 
-RENEWAL_TIMEOUT: Final = 4.0
-"""Seconds to wait for an exchange, so that a second attempt falls into the grace.
+RENEWAL_TIMEOUT: Final = 3.0
+"""Seconds to wait in each step of an exchange, so that a second attempt falls into the grace.
 
 The house takes a predecessor for ten seconds and answers with the same successor; later it takes it for a stolen copy
 and ends the session (RFC 9700 section 4.14.2).

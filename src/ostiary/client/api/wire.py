@@ -22,7 +22,7 @@ T = TypeVar("T")
 MOST_ATTEMPTS: Final = 3
 REPEAT_LOST_SECONDS: Final = 0.2
 PROBLEM: Final = "application/problem+json"
-_MOST_OF_A_PROBLEM: Final = 64 * 1024
+_CREDENTIAL = re.compile(r"[\x21-\x7E]+")
 _WHERE = re.compile(r"`(\$[A-Za-z_.\[\]0-9]*)`")
 
 
@@ -32,7 +32,8 @@ class Bounds:
 
     Attributes:
         timeout: Seconds for connecting, and for each read and write.
-        deadline: Seconds for the whole of an answer; a slow drip would last for ever otherwise.
+        deadline: Seconds for the whole of an answer, as a slow drip would last for ever otherwise; without an event
+            loop they count from its headers on.
         patience: Seconds that `Retry-After` may ask in all, before the refusal is raised.
         largest_answer: Bytes of an answer; a file that is streamed has no such bound.
     """
@@ -89,7 +90,11 @@ def _is_this_machine(host: str) -> bool:
 
 
 def headers_for(call: Call[T], credential: str | None, cookies: str | None) -> dict[str, str]:
-    """Return the headers of a request; cookies only where no credential is shown, beside which they do not count."""
+    """Return the headers of a request; cookies only where no credential is shown, beside which they do not count.
+
+    Raises:
+        ValueError: The credential cannot be one.
+    """
     found = {
         "Accept": f"application/json, {PROBLEM}",
         "Accept-Encoding": "identity",  # a bound on bytes must bound the text
@@ -98,6 +103,10 @@ def headers_for(call: Call[T], credential: str | None, cookies: str | None) -> d
     if call.body is not None:
         found["Content-Type"] = "application/json"
     if credential is not None:
+        if _CREDENTIAL.fullmatch(credential) is None:  # what encodes it would raise an exception that holds it
+            raise ValueError(
+                "This is no API key and no token: it holds a space, a line's end or a letter that none has."
+            )
         found["Authorization"] = f"Bearer {credential}"
     elif cookies is not None:
         found["Cookie"] = cookies
@@ -115,7 +124,7 @@ def pause_before_repeating(call: Call[T], heard: Heard, attempts: int, waited: f
 
 def refused_as_stranger(heard: Heard) -> bool:
     """Return whether the house takes the credential for nobody's, which a renewal may mend."""
-    return heard.status == 401 and b"/not-signed-in" in heard.body[:_MOST_OF_A_PROBLEM]
+    return heard.status == 401 and heard.media_type == PROBLEM and b"/not-signed-in" in heard.body
 
 
 def is_file(status: int, headers: Mapping[str, str]) -> bool:
