@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from scripts import client_plan, generate_client
 
@@ -29,6 +31,6 @@ def test_a_new_route_gets_a_place_and_a_name_by_itself() -> None:
 
 def test_what_cannot_be_typed_stops_the_generator() -> None:
     reader = client_plan.Reader(client_plan.Plan(), {})
-    answer = {"200": {"content": {"application/json": {"schema": {}}}}}
+    answer: dict[str, Any] = {"200": {"content": {"application/json": {"schema": {}}}}}
     with pytest.raises(client_plan.CannotDescribe, match="shape of its own"):
         reader.operation("GET", "/api/v1/auth/x", {"operationId": "x", "summary": "X.", "responses": answer})

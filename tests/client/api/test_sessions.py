@@ -27,6 +27,7 @@ from ostiary.client.api import (
 from ostiary.core.caller import KEEPER, Caller
 from ostiary.core.clock import ManualClock
 from ostiary.csp_reports import read
+from ostiary.testing.authenticator import Authenticator
 from ostiary.wiring import Ostiary
 
 MIRA = {"username": "mira", "email": "mira@example.org", "password": PASSWORD}
@@ -124,6 +125,28 @@ async def test_a_second_factor_is_owed_and_shown(
     assert isinstance(shown, SignedIn)
     assert client.real.tokens != before
     assert len((await client("second_factors.renew_recovery_codes")).recovery_codes) == 10
+
+
+async def test_a_passkey_signs_in_by_what_binds_its_challenge_to_this_client(
+    house: Ostiary, client: Client, form: Form, url: str
+) -> None:
+    await client("auth.register", **MIRA)
+    await client("account.verify_email", token=token_in(await letter_to(house, "mira@example.org")))
+    authenticator = Authenticator()
+    made = await client("passkeys.begin")
+    added = await client("passkeys.add", credential=authenticator.make(made.publicKey), name="Ring")
+    assert [one.id for one in await client("passkeys.list")] == [added.id]
+    await client("auth.logout")
+
+    asked = await client("auth.begin_passkey")
+    assert "__Host-passkey" in client.real.cookies
+    stranger = Client(form, url)
+    with pytest.raises(ProofRefused):
+        await stranger("auth.show_passkey", credential=authenticator.show(asked.publicKey))
+    await stranger.close()
+    signed_in = await client("auth.show_passkey", credential=authenticator.show(asked.publicKey))
+    assert signed_in.user.username == "mira"
+    assert "__Host-passkey" not in client.real.cookies
 
 
 @pytest.mark.parametrize("told_by", ["its own clock", "a refusal"])

@@ -12,7 +12,7 @@ KEPT: Final = ("device", "passkey", "signin_link")
 Those of a session are left alone: a program shows its tokens itself, and a cookie that acts would need more (R19).
 """
 
-_COOKIE = re.compile(r"(?:__Host-|__Secure-)?([^=;,\s\"]{1,64})=([^;,\s\"]{1,4096})(?:;|$)")
+_COOKIE = re.compile(r"(?:__Host-|__Secure-)?([^=;,\s\"]{1,64})=([^;,\s\"]{0,4096})(?:;|$)")
 _ENDED = re.compile(r";\s*max-age\s*=\s*\"?0*\"?\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -42,4 +42,4 @@ class Cookies:
             name = header.partition("=")[0].strip()
             # Made anew each time, as another thread may be reading it.
             others = {kept: value for kept, value in self._held.items() if kept != name}
-            self._held = others if _ENDED.search(header) else others | {name: found[2]}
+            self._held = others if not found[2] or _ENDED.search(header) else others | {name: found[2]}
