@@ -143,7 +143,8 @@ async def signed_in(house: Ostiary) -> tuple[bytes, bytes]:
     async with client_of(house) as client:
         held = await register(client)
     async with house.database.unit(KEEPER) as unit:
-        await house.accounts.permit(unit, held["user"]["id"], "providers:write")
+        for permission in ("providers:write", "roles:write"):
+            await house.accounts.permit(unit, held["user"]["id"], permission)
     return b"authorization", f"Bearer {held['access_token']}".encode()
 
 

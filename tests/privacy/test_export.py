@@ -22,6 +22,7 @@ from tests.magiclinks.steps import asked
 from tests.passkeys.steps import add
 from tests.privacy.steps import export
 from tests.recovery.steps import ADDRESS, CALLER, letters, lock, settled, unlock_token
+from tests.roles.steps import OPERATOR
 from tests.texts.steps import NUMBER, begin
 from tests.texts.steps import add as add_phone
 from tests.totp.steps import begin as begin_app
@@ -63,6 +64,9 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     client.cookies.clear()
     async with house.database.unit(KEEPER) as unit:
         await house.accounts.permit(unit, account_id, "csp-reports:read")
+    await house.roles.add(OPERATOR, "librarian", "", ["books:lend"])
+    await house.roles.grant(OPERATOR, "librarian", account_id)
+    async with house.database.unit(KEEPER) as unit:
         await house.alerts.raise_(unit, "account_under_review", account_id=account_id)
         unit.later("letter", kind="never_sent", account_id=account_id, when=0, run_at=2_000_000_000_000)
 
