@@ -121,7 +121,8 @@ async def test_every_column_that_shall_be_exported_is_in_the_export(house: Ostia
     account = document["account"]
     assert (account["username"], account["full_name"], account["email"]) == ("mira", "Mira Novak", ADDRESS)
     assert [claim["email"] for claim in document["address_claims"]] == ["second@example.net"]
-    assert document["permissions"] == ["csp-reports:read"]
+    assert document["permissions"] == ["books:lend", "csp-reports:read"]
+    assert [role["name"] for role in document["roles"]] == ["librarian"]
     assert [notice["message"] for notice in document["notices"]] == ["Nothing happened."]
     assert [alert["kind"] for alert in document["alerts"]] == ["account_under_review"]
     assert document["phone"]["number"] == NUMBER
