@@ -30,6 +30,7 @@ from scripts.reference_words import (
     LIMITS,
     LIMITS_END,
     LIMITS_INTRO,
+    PERMISSIONS_INTRO,
     PROBLEMS_INTRO,
     SETTINGS_INTRO,
 )
@@ -41,6 +42,7 @@ from ostiary.core.limits import Limit
 from ostiary.protection import Limits, ProtectionSettings
 from ostiary.protection.challenges import limits_of
 from ostiary.settings import Settings
+from ostiary.web.rights import HOUSE_PERMISSIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -258,6 +260,15 @@ def alerts_page() -> str:
     return page("Alerts", ALERTS_INTRO + "".join(rows) + ALERTS_END)
 
 
+# Permissions
+
+
+def permissions_page() -> str:
+    """Return the page of the permissions that the house itself asks for."""
+    rows = (f"| `{name}` | {words} |\n" for name, words in HOUSE_PERMISSIONS.items())
+    return page("Permissions", PERMISSIONS_INTRO + "".join(rows))
+
+
 # Command line
 
 
@@ -345,6 +356,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "journal-entries.md": journal_page,
     "limits.md": limits_page,
+    "permissions.md": permissions_page,
     "problems-index.md": problems_page,
     "python-client.md": python_client_page,
     "settings.md": settings_page,

@@ -114,6 +114,12 @@ JOURNAL_ENTRIES = {
     "text.failed": "A text message was not taken; `reason` in a word, `provider` is the provider's own number for it.",
     "text.refused": "No text was sent because a day's budget is used up; `prefix` is the country's.",
     "text.sent": "A text message with a code was handed over; `purpose` says what for, `prefix` where to.",
+    "role.changed": "A role permits more or less now, for all its holders, or another word is said about it.",
+    "role.created": "A role was made, by a keeper or at the command line.",
+    "role.deleted": "A role was deleted; `holders` is how many accounts lost what it permitted.",
+    "role.granted": "The account was given a role; `by` is the keeper, or nobody at the command line.",
+    "role.refused": "A keeper wanted to give or take what is not theirs, or to leave nobody who may; see `reason`.",
+    "role.revoked": "A role was taken back from the account; `by` is the keeper, or nobody at the command line.",
     "session.theft_detected": "A refresh token that was already exchanged came again (RFC 9700 section 4.14.2).",
 }
 
@@ -180,6 +186,16 @@ LIMITS = {
     "signed-in": ("requests", "in memory, shared out", "429", "signed_in_per_minute"),
 }  # fmt: skip
 """What each limit counts, what more there is to say of its counters, how it answers, and its setting."""
+
+PERMISSIONS_INTRO = """
+What the house itself asks for, at its keeper's routes, page and feed; an application has words of its own besides, such
+as `books:lend`. They are given by [roles](../guides/roles.md), or directly. `ostiary role add keeper
+--all-of-the-house` makes a role of them all; a later version may have more, which are added by `ostiary role permit
+keeper --all-of-the-house`.
+
+| permission | what it opens |
+|---|---|
+"""
 
 SETTINGS_INTRO = """
 Read from `ostiary.toml` in the data folder; over that from the environment; over that from what a program passes to

@@ -54,6 +54,7 @@ from ostiary.recovery import Recovery
 from ostiary.registration import Registration
 from ostiary.revocation import Feed, Readers, StatusLists
 from ostiary.risk import Risk
+from ostiary.roles import Roles
 from ostiary.sessions import (
     Bindings,
     CookieHandover,
@@ -192,6 +193,7 @@ class Rooms:
             remember=self._remember,
         )  # fmt: skip
         self.keys.on_change(self.api_key_guard.forget_refusals)
+        self.roles = Roles(self.database, self.accounts, self.sessions.require)
         self.owner_letters = OwnerLetters(
             self.database, self.letters, self.post, self.outbox, self.places, self.onetime,
             self.protection.admit_letter,
@@ -302,7 +304,7 @@ class Rooms:
             (
                 self.accounts, self.passwords, self.passkeys, self.api_keys, self.totp, self.codes, self.magic_links,
                 self.texts, self.identities, self.protection, self.risk, self.alerts, self.incident, self.onetime,
-                self.browsers,
+                self.browsers, self.roles,
             ),
             self.sessions, self.outbox, self.audit, self.places,
         )  # fmt: skip
@@ -338,7 +340,7 @@ class Rooms:
         )
         refuse_unreachable(settings.forward.origins, settings.web)
         self.return_places = ReturnPlaces(settings.forward.origins, settings.web)
-        self.feed = Feed(self.signals, self.accounts, self.clock, self._remember)
+        self.feed = Feed(self.signals, self.accounts, self.roles, self.clock, self._remember)
         self.status_lists = StatusLists(
             self.signals, self.statuses, self.moved, self.sessions, self.accounts, self.keys, self.minter, self.clock
         )

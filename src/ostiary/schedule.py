@@ -32,6 +32,7 @@ def schedule(house: Rooms) -> None:
     every(timedelta(minutes=1), "uses of API keys", house.api_key_guard.settle)
     every(timedelta(minutes=1), "guesses at API keys", house.api_key_guard.prune)
     every(timedelta(hours=6), "API keys", house.api_keys.prune)
+    every(timedelta(hours=6), "roles", house.roles.prune)
     every(timedelta(minutes=1), "places", house.places.renew)
     every(timedelta(minutes=1), "counters", house.protection.prune)
     every(BEAT, "presence", house.presence.beat)

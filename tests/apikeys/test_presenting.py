@@ -176,7 +176,9 @@ def sessions_doors() -> list[tuple[str, str]]:
     return sorted(found)
 
 
-BY_KEY = {"/api/v1/admin/csp-reports", "/api/v1/admin/providers"}
+BY_KEY = {
+    f"/api/v1/admin/{thing}" for thing in ("csp-reports", "providers", "permissions", "roles", "rights", "accounts/")
+}
 """Routes that take a key: the keeper's, if it was made for them."""
 
 ASKS_NOBODY = {
@@ -202,6 +204,7 @@ async def test_every_door_that_asks_who_is_there_refuses_a_key(house: Ostiary, o
     seen = 0
     for method, path in sessions_doors():
         concrete = re.sub(r"\{\w+_id\}", "A" * 22, path).replace("{provider}", "github")
+        concrete = concrete.replace("{role}", "night-porter").replace("{permission}", "books:lend")
         if not ASKS_NOBODY.isdisjoint((path, f"{method} {path}")):
             continue
         body: dict[str, str] | None = {} if path.startswith("/api/") and method in ("POST", "PATCH") else None

@@ -20,6 +20,8 @@ OPEN_ROOMS = {
     ("settings", "*.settings"): "composes every section",
     ("settings", "passwords.policy"): "the policy's settings stand beside the policy",
     ("migrations.tables", "*.models"): "must see every table",
+    ("roles.queries", "accounts.models"): "what an account may is read with it in one statement: the tables are there",
+    ("roles.queries", "accounts.queries"): "whoever holds a role is shown as the account is",
     ("testing.house", "migrations.fresh"): "tables without migrations are for tests; no server should find them",
     ("cli.*", "passwords.breaches.*"): "makes and reads the filter's file; a server only asks it",
 }

@@ -75,6 +75,8 @@ def concrete(path: str) -> str:
         r"\{which\}": "0",
         r"\{written:path\}": "aaaa",
         r"\{provider\}": "github",
+        r"\{role\}": "night-porter",
+        r"\{permission\}": "books:lend",
     }
     for name, value in some.items():
         path = re.sub(name, value, path)

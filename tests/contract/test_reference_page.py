@@ -99,5 +99,5 @@ async def test_the_claims_are_those_of_a_real_token(outside: httpx.AsyncClient) 
 def test_the_shape_of_a_user_tells_nothing_that_is_kept_inside() -> None:
     shown = set(document()["components"]["schemas"]["UserAnswer"]["properties"])
 
-    inside = {"email_proven_at", "epoch", "granted", "kind"}
+    inside = {"email_proven_at", "epoch", "granted", "held", "kind"}
     assert shown - {"email_verified"} == set(Account.__struct_fields__) - inside

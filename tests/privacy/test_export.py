@@ -22,6 +22,7 @@ from tests.magiclinks.steps import asked
 from tests.passkeys.steps import add
 from tests.privacy.steps import export
 from tests.recovery.steps import ADDRESS, CALLER, letters, lock, settled, unlock_token
+from tests.roles.steps import OPERATOR
 from tests.texts.steps import NUMBER, begin
 from tests.texts.steps import add as add_phone
 from tests.totp.steps import begin as begin_app
@@ -63,6 +64,9 @@ async def full(house: Ostiary, client: httpx.AsyncClient) -> tuple[dict[str, Any
     client.cookies.clear()
     async with house.database.unit(KEEPER) as unit:
         await house.accounts.permit(unit, account_id, "csp-reports:read")
+    await house.roles.add(OPERATOR, "librarian", "", ["books:lend"])
+    await house.roles.grant(OPERATOR, "librarian", account_id)
+    async with house.database.unit(KEEPER) as unit:
         await house.alerts.raise_(unit, "account_under_review", account_id=account_id)
         unit.later("letter", kind="never_sent", account_id=account_id, when=0, run_at=2_000_000_000_000)
 
@@ -117,7 +121,8 @@ async def test_every_column_that_shall_be_exported_is_in_the_export(house: Ostia
     account = document["account"]
     assert (account["username"], account["full_name"], account["email"]) == ("mira", "Mira Novak", ADDRESS)
     assert [claim["email"] for claim in document["address_claims"]] == ["second@example.net"]
-    assert document["permissions"] == ["csp-reports:read"]
+    assert document["permissions"] == ["books:lend", "csp-reports:read"]
+    assert [role["name"] for role in document["roles"]] == ["librarian"]
     assert [notice["message"] for notice in document["notices"]] == ["Nothing happened."]
     assert [alert["kind"] for alert in document["alerts"]] == ["account_under_review"]
     assert document["phone"]["number"] == NUMBER

@@ -1,4 +1,4 @@
-"""Tables of people: accounts, what they may do, and claims to addresses that are not proven yet."""
+"""Tables of people: accounts, what they may do and by which roles, and claims to addresses not proven yet."""
 
 from __future__ import annotations
 
@@ -43,6 +43,34 @@ account_permissions = Table(
     metadata,
     Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
     Column("permission", Text, primary_key=True),
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # Null is: deleted. It grants nothing then, and stays for a while with who held it, so that all can hear of it.
+    Column("name", Text, unique=True),
+    Column("description", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+)
+
+role_permissions = Table(
+    "role_permissions",
+    metadata,
+    Column("role_id", Text, ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
+    Column("permission", Text, primary_key=True),
+)
+
+account_roles = Table(
+    "account_roles",
+    metadata,
+    Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("role_id", Text, ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    # Who holds a role, page by page; what the key's own index cannot say.
+    Index("ix_account_roles_role_id_account_id", "role_id", "account_id"),
 )
 
 account_erasures = Table(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, or_, select, union, update
 
 from ostiary.accounts.models import (
     account_erasures,
     account_permissions,
+    account_roles,
     accounts,
     address_claims,
     resting_names,
+    role_permissions,
 )
 from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
@@ -28,9 +30,11 @@ class Account(msgspec.Struct, frozen=True):
         email: The proven address; before one is proven, the claimed one.
         email_proven_at: When it was proven, or None.
         epoch: Raised to end everything that was granted before (D13).
-        granted: Its permissions as the database puts them together: in any order, parted by spaces.
+        granted: Its permissions, its own and those of its roles, as the database puts them together: each once, in
+            any order, parted by spaces.
         language: In which letters come; None is: as the request asks.
         kind: A person's, or a machine's, which nobody can sign in to.
+        held: The ids of its roles, parted by spaces.
     """
 
     id: str
@@ -44,6 +48,7 @@ class Account(msgspec.Struct, frozen=True):
     granted: str = ""
     language: str | None = None
     kind: Kind = "person"
+    held: str = ""
 
     @property
     def permissions(self) -> tuple[str, ...]:
@@ -128,22 +133,35 @@ class Lapsing(msgspec.Struct, frozen=True):
 
 _SPACE: Any = literal_column("' '")  # written out: a constant of the statement, and not one more parameter
 
-_GRANTED = (
-    select(func.coalesce(func.aggregate_strings(account_permissions.c.permission, _SPACE), ""))
+_may = union(
+    select(account_permissions.c.permission)
     .where(account_permissions.c.account_id == accounts.c.id)
+    .correlate(accounts),
+    select(role_permissions.c.permission)
+    .join(account_roles, account_roles.c.role_id == role_permissions.c.role_id)
+    .where(account_roles.c.account_id == accounts.c.id)
+    .correlate(accounts),
+).subquery("may")
+
+_GRANTED = select(func.coalesce(func.aggregate_strings(_may.c.permission, _SPACE), "")).scalar_subquery()
+
+_HELD = (
+    select(func.coalesce(func.aggregate_strings(account_roles.c.role_id, _SPACE), ""))
+    .where(account_roles.c.account_id == accounts.c.id)
     .correlate(accounts)
     .scalar_subquery()
-    .label("granted")
 )
 
-_SHOWN = (
+SHOWN = (
     accounts.c.id, accounts.c.username, accounts.c.full_name, accounts.c.email, accounts.c.email_proven_at,
-    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED, accounts.c.language, accounts.c.kind,
+    accounts.c.status, accounts.c.epoch, accounts.c.created_at, _GRANTED.label("granted"), accounts.c.language,
+    accounts.c.kind, _HELD.label("held"),
 )  # fmt: skip
+"""The columns of an `Account`, in order."""
 
 OPEN = Query(insert(accounts).values({column.name: bindparam(column.name) for column in accounts.columns}))
 
-BY_ID = Query(select(*_SHOWN).where(accounts.c.id == bindparam("account_id")), Account)
+BY_ID = Query(select(*SHOWN).where(accounts.c.id == bindparam("account_id")), Account)
 
 BY_LOGIN = Query(
     select(accounts.c.id)
@@ -166,7 +184,7 @@ NAME_TAKEN = Query(
 )
 
 BY_PROVEN_ADDRESS = Query(
-    select(*_SHOWN).where(accounts.c.email_key == bindparam("email_key"), accounts.c.email_proven_at.is_not(None)),
+    select(*SHOWN).where(accounts.c.email_key == bindparam("email_key"), accounts.c.email_proven_at.is_not(None)),
     Account,
 )
 
@@ -178,13 +196,7 @@ CHOOSE_LANGUAGE = Query(
     update(accounts).where(accounts.c.id == bindparam("account_id")).values(language=bindparam("language"))
 )
 
-RAISE_EPOCH = Query(
-    update(accounts)
-    .where(accounts.c.id == bindparam("account_id"))
-    .values(epoch=accounts.c.epoch + 1)
-    .returning(*_SHOWN),
-    Account,
-)
+RAISE_EPOCH = Query(update(accounts).where(accounts.c.id == bindparam("account_id")).values(epoch=accounts.c.epoch + 1))
 
 SET_STATUS = Query(
     update(accounts)
@@ -226,7 +238,7 @@ FORBID = Query(
 DELETE = Query(delete(accounts).where(accounts.c.id == bindparam("account_id")))
 
 IN_STATUS = Query(
-    select(*_SHOWN)
+    select(*SHOWN)
     .where(accounts.c.status == bindparam("status"), accounts.c.id > bindparam("after"))
     .order_by(accounts.c.id)
     .limit(bindparam("most")),
@@ -234,7 +246,7 @@ IN_STATUS = Query(
 )
 
 MACHINES = Query(
-    select(*_SHOWN)
+    select(*SHOWN)
     .where(accounts.c.kind == "machine", accounts.c.id > bindparam("after"))
     .order_by(accounts.c.id)
     .limit(bindparam("most")),
@@ -242,7 +254,7 @@ MACHINES = Query(
 )
 
 EVERYBODY = Query(
-    select(*_SHOWN).where(accounts.c.id > bindparam("after")).order_by(accounts.c.id).limit(bindparam("most")), Account
+    select(*SHOWN).where(accounts.c.id > bindparam("after")).order_by(accounts.c.id).limit(bindparam("most")), Account
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +10,7 @@ from ostiary.accounts import queries
 from ostiary.accounts.addresses import find_address_key
 from ostiary.accounts.errors import AddressTaken, NoSuchAccount, UsernameTaken
 from ostiary.accounts.letters import DISOWN
+from ostiary.accounts.memory import Memory
 from ostiary.accounts.names import name_key
 from ostiary.accounts.permissions import check_permission
 from ostiary.accounts.personal import personal
@@ -52,9 +52,9 @@ class Accounts:
         self._names = names
         self._languages = languages
         self._settings = settings
-        self._remembered: OrderedDict[str, Account] = OrderedDict()
-        self._forgotten = 0
-        signals.on("account", self._forget)
+        self._memory = Memory(signals, settings.remembered)
+        self._remembered = self._memory.accounts
+        signals.on("account", self._keys.forget)
 
     async def open(self, unit: Unit, username: Username, address: Address, full_name: str) -> Account:
         """Open a provisional account; its address is a claim until it is proven (D4).
@@ -120,12 +120,10 @@ class Accounts:
         account = self._remembered.get(account_id)
         if account is not None:
             return account
-        before = self._forgotten
+        before = self._memory.drops
         account = await self._database.find(queries.BY_ID, account_id=account_id)
-        if account is not None and before == self._forgotten:  # nothing changed while we read
-            self._remembered[account_id] = account
-            if len(self._remembered) > self._settings.remembered:
-                self._remembered.popitem(last=False)
+        if account is not None and before == self._memory.drops:  # nothing changed while we read
+            self._memory.keep(account)
         return account
 
     def glance(self, account_id: str) -> Account | None:
@@ -220,11 +218,10 @@ class Accounts:
         Raises:
             NoSuchAccount: It is not there.
         """
-        account = await unit.find(queries.RAISE_EPOCH, account_id=account_id)
-        if account is None:
+        if not await unit.run(queries.RAISE_EPOCH, account_id=account_id):
             raise NoSuchAccount
         unit.signal("account", account_id)
-        return account
+        return await self.get(unit, account_id)
 
     async def set_status(self, unit: Unit, account_id: str, was: Status, becomes: Status) -> bool:
         """Move an account from one status to another; False if it was not in the first.
@@ -252,7 +249,7 @@ class Accounts:
         await self.get(unit, account_id)
         granted = await unit.run(queries.PERMIT, account_id=account_id, permission=permission)
         if granted:
-            unit.note("account.permission_granted", account_id, permission=permission)
+            unit.note("account.permission_granted", account_id, permission=permission, by=unit.caller.account_id)
             unit.signal("account", account_id)
         return bool(granted)
 
@@ -260,7 +257,7 @@ class Accounts:
         """Take a permission back, at once and from every session; False if the account had not got it."""
         revoked = await unit.run(queries.FORBID, account_id=account_id, permission=permission)
         if revoked:
-            unit.note("account.permission_revoked", account_id, permission=permission)
+            unit.note("account.permission_revoked", account_id, permission=permission, by=unit.caller.account_id)
             unit.signal("account", account_id)
         return bool(revoked)
 
@@ -393,8 +390,3 @@ class Accounts:
                 unit.signal("account", account.id)
             await unit.run(queries.LAPSE_CLAIMS, now=unit.now)
             return len(gone)
-
-    def _forget(self, account_id: str) -> None:
-        self._forgotten += 1
-        self._remembered.pop(account_id, None)
-        self._keys.forget(account_id)

@@ -27,6 +27,7 @@ COMMANDS = {
     "provider": ("ostiary.cli.providers", "provider", "Set up and test providers that people sign in at."),
     "revocation": ("ostiary.cli.revocation", "revocation", "Let programs hear of ended sessions."),
     "risk": ("ostiary.cli.risk", "risk", "Explain verdicts on sign-ins, and try out another policy."),
+    "role": ("ostiary.cli.roles", "role", "Make, show, change and delete roles: permissions given together."),
     "serve": ("ostiary.cli.serve", "serve", "Run the server."),
     "session": ("ostiary.cli.sessions", "session", "List and revoke sessions."),
     "user": ("ostiary.cli.users", "user", "Add, show, change, export and delete accounts."),

@@ -62,3 +62,13 @@ async def account_named(house: Ostiary, login: str) -> Account:
     if account is None:
         raise click.ClickException(f"There is no account {login!r}. `ostiary user list` shows them all.")
     return account
+
+
+async def watching_keepers(house: Ostiary, act: Awaitable[T]) -> T:
+    """Do something, and say so if nobody is left afterwards who may change roles by the API or the page."""
+    had_one = await house.roles.has_keeper()
+    done = await act
+    if had_one and not await house.roles.has_keeper():
+        words = "Nobody may change roles any more, but at this command line. `ostiary user grant` makes a keeper again."
+        click.secho(words, fg="yellow", err=True)
+    return done

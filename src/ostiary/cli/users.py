@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ostiary.cli.common import account_named, data_option, keeper, run_with_house
+from ostiary.cli.common import account_named, data_option, keeper, run_with_house, watching_keepers
 from ostiary.core.clock import iso
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def show(data: Path, login: str) -> None:
         click.echo(_line(account))
         click.echo(f"{len(await house.sessions.listed(account.id))} living sessions")
         click.echo(f"{len(await house.api_keys.listed(account.id))} API keys")
+        held = (await house.roles.rights(account.id)).roles
+        click.echo(f"roles: {', '.join(role.name for role in held) or 'none'}")
         click.echo(f"may: {', '.join(account.permissions) or 'nothing beyond its own affairs'}")
 
     run_with_house(data, errand)
@@ -136,11 +138,11 @@ def give_back(data: Path, login: str, email: str) -> None:
 @click.argument("permission")
 def permit(data: Path, login: str, permission: str) -> None:
     """Let an account do something, such as csp-reports:read."""
+    from ostiary.roles import Hand  # noqa: PLC0415 - `--help` needs none
 
     async def errand(house: Ostiary) -> None:
         account = await account_named(house, login)
-        async with house.database.unit(keeper()) as unit:
-            granted = await house.accounts.permit(unit, account.id, permission)
+        granted = await house.roles.permit(Hand(keeper(), is_operator=True), account.id, permission)
         click.echo(f"{account.username} {'may now' if granted else 'might already'} {permission}.")
 
     run_with_house(data, errand)
@@ -151,15 +153,54 @@ def permit(data: Path, login: str, permission: str) -> None:
 @click.argument("login")
 @click.argument("permission")
 def forbid(data: Path, login: str, permission: str) -> None:
-    """Take a permission back; it is gone from every session at once."""
+    """Take a permission back that was given directly; it is gone from every session at once."""
+    from ostiary.roles import Hand  # noqa: PLC0415 - `--help` needs none
 
     async def errand(house: Ostiary) -> None:
         account = await account_named(house, login)
-        async with house.database.unit(keeper()) as unit:
-            revoked = await house.accounts.forbid(unit, account.id, permission)
-        if not revoked:
-            raise click.ClickException(f"{account.username} has not got {permission}.")
-        click.echo(f"{account.username} may no longer {permission}.")
+        act = house.roles.forbid(Hand(keeper(), is_operator=True), account.id, permission)
+        if not await watching_keepers(house, act):
+            raise click.ClickException(f"{account.username} has not got {permission} directly.")
+        after = await house.roles.rights(account.id)
+        if permission in after.account.permissions:
+            by = ", ".join(role.name for role in after.roles)
+            click.echo(f"{account.username} may {permission} still, by a role of: {by}.")
+        else:
+            click.echo(f"{account.username} may no longer {permission}.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+@click.argument("role")
+def grant(data: Path, login: str, role: str) -> None:
+    """Give an account a role; it may do what the role permits with its next request."""
+    from ostiary.roles import Hand  # noqa: PLC0415 - `--help` needs none
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        given = await house.roles.grant(Hand(keeper(), is_operator=True), role, account.id)
+        click.echo(f"{account.username} {'holds' if given else 'held already'} the role {role}.")
+
+    run_with_house(data, errand)
+
+
+@user.command()
+@data_option
+@click.argument("login")
+@click.argument("role")
+def revoke(data: Path, login: str, role: str) -> None:
+    """Take a role back from an account; it is gone from every session at once."""
+    from ostiary.roles import Hand  # noqa: PLC0415 - `--help` needs none
+
+    async def errand(house: Ostiary) -> None:
+        account = await account_named(house, login)
+        act = house.roles.revoke(Hand(keeper(), is_operator=True), role, account.id)
+        if not await watching_keepers(house, act):
+            raise click.ClickException(f"{account.username} has not got the role {role}.")
+        click.echo(f"{account.username} holds the role {role} no more.")
 
     run_with_house(data, errand)
 

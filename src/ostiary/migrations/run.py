@@ -12,7 +12,7 @@ from ostiary.core.db import DatabaseUnavailable
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0018"
+HEAD = "0019"
 FOLDER = Path(__file__).parent
 
 

@@ -75,6 +75,9 @@ INVENTORY: Final[dict[str, Columns]] = {
         _sections("address_claims", "id email claimed_at lapses_at", email_key="email"),
     ),
     "account_permissions": {"account_id": _OWNER, "permission": Exported("permissions")},
+    "roles": _all("id name description created_at deleted_at", OfTheHouse("what may be granted together")),
+    "role_permissions": _all("role_id permission", OfTheHouse("what each of them permits")),
+    "account_roles": {"account_id": _OWNER} | _sections("roles", "since", role_id="id"),
     "account_erasures": {"account_id": _OWNER} | _sections("erasure", "id asked_at due_at was"),
     "resting_names": {
         "digest": _DIGEST,

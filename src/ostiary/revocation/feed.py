@@ -16,8 +16,9 @@ from ostiary.core.errors import Problem
 from ostiary.core.signals import Heard
 
 if TYPE_CHECKING:
-    from ostiary.accounts import Accounts
+    from ostiary.accounts import Account, Accounts
     from ostiary.core.signals import Signals
+    from ostiary.roles import Holder, Roles
 
 BEAT_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 0.02
@@ -28,7 +29,7 @@ LONGEST: Final = 600.0
 
 MOST_WAITING: Final = 10_000
 PAGE: Final = 1000
-KINDS: Final = frozenset({"session", "account", "keys"})
+KINDS: Final = frozenset({"session", "account", "role", "keys"})
 GONE: Final = 2**53 - 1
 """The epoch of an account that is not there any more: above that of every token."""
 
@@ -43,9 +44,12 @@ class Feed:
     the reader's view grows old (D3, D14).
     """
 
-    def __init__(self, signals: Signals, accounts: Accounts, clock: Clock, remember: timedelta) -> None:
+    def __init__(
+        self, signals: Signals, accounts: Accounts, roles: Roles, clock: Clock, remember: timedelta
+    ) -> None:  # fmt: skip
         self._signals = signals
         self._accounts = accounts
+        self._roles = roles
         self._clock = clock
         self._remember = int(remember.total_seconds())
         self._streams: set[asyncio.Queue[Heard]] = set()
@@ -81,7 +85,8 @@ class Feed:
                 if position[0] != line:
                     return  # another server counts anew: the reader comes again, and is told everything
                 for _ in range(waiting.qsize()):
-                    yield await self._told(waiting.get_nowait())
+                    async for event in self._told(waiting.get_nowait()):
+                        yield event
                 yield _event("beat", {"at": int(proven_at * 1000)}, position)
                 async for event in self._what_comes(waiting):
                     yield event
@@ -104,7 +109,8 @@ class Feed:
         while page := await self._signals.kept(after or 0, PAGE):
             for heard in page:
                 if heard.kind in KINDS:
-                    yield await self._told(heard)
+                    async for event in self._told(heard):
+                        yield event
             after = page[-1].sequence
 
     async def _continues(self, line: str, last: str | None) -> int | None:
@@ -126,16 +132,30 @@ class Feed:
                 return
             if heard is _END:
                 return
-            yield await self._told(heard)
+            async for event in self._told(heard):
+                yield event
 
-    async def _told(self, heard: Heard) -> bytes:
+    async def _told(self, heard: Heard) -> AsyncIterator[bytes]:
         if heard.kind == "session":
-            return _event("session", {"sid": heard.subject})
-        if heard.kind == "keys":
-            return _event("keys", {})
+            yield _event("session", {"sid": heard.subject})
+        elif heard.kind == "keys":
+            yield _event("keys", {})
+        elif heard.kind == "role":
+            async for events in self._told_of_holders(heard.subject):
+                yield events
+        else:
+            yield self._standing(heard.subject, await self._accounts.remembered(heard.subject))
+
+    async def _told_of_holders(self, role_id: str) -> AsyncIterator[bytes]:
+        """Tell of everybody who holds a role, a page at a time; whoever lost it is told of by an entry of their own."""
+        after = ""
+        while page := await self._roles.holders(role_id, after, PAGE):
+            yield b"".join(self._standing(holder.id, holder) for holder in page)
+            after = page[-1].id
+
+    def _standing(self, account_id: str, account: Account | Holder | None) -> bytes:
         at = self._clock.now() // 1000
-        account = await self._accounts.remembered(heard.subject)
-        told: dict[str, Any] = {"sub": heard.subject, "at": at, "epoch": GONE, "permissions": ()}
+        told: dict[str, Any] = {"sub": account_id, "at": at, "epoch": GONE, "permissions": ()}
         if account is not None and account.is_alive:
             told |= {"epoch": account.epoch, "permissions": account.permissions}
         return _event("account", told)

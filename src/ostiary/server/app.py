@@ -37,6 +37,8 @@ import ostiary.recovery.pages
 import ostiary.registration.api
 import ostiary.registration.pages
 import ostiary.revocation.api
+import ostiary.roles.api
+import ostiary.roles.pages
 import ostiary.sessions.api
 import ostiary.sessions.pages
 import ostiary.texts.api
@@ -81,6 +83,7 @@ ROUTERS = (
     ostiary.sessions.api.router,
     ostiary.privacy.api.router,
     ostiary.revocation.api.router,
+    ostiary.roles.api.router,
     ostiary.csp_reports.api.reporting,
     ostiary.csp_reports.api.router,
     ostiary.registration.pages.router,
@@ -102,6 +105,7 @@ ROUTERS = (
     ostiary.sessions.pages.router,
     ostiary.privacy.pages.router,
     ostiary.forward.pages.router,
+    ostiary.roles.pages.router,
     assets,
 )
 OPENAPI_PATH = "/api/v1/openapi.json"
@@ -122,7 +126,7 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
         house.handover, house.csp_reports, house.places, house.privacy, house.passkeys, house.api_keys,
         house.magic_links, house.texts, house.totp, house.codes, house.mfa, house.by_link, house.second_step,
         house.step_up, house.letters, house.socket_tickets, house.feed, house.readers, house.return_places,
-        house.status_lists, house.federation, house.identities, house.arrivals,
+        house.status_lists, house.federation, house.identities, house.arrivals, house.roles,
         Document(house, app),
         *filter(None, [mailbox, console]),
     )  # fmt: skip

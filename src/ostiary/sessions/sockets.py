@@ -73,6 +73,7 @@ class Sockets:
         self._rereading: dict[str, asyncio.Task[None]] = {}
         signals.on("session", self._session_ended)
         signals.on("account", self._account_changed)
+        signals.on("role", self._role_changed)
         keys.on_change(self._keys_changed)
 
     def __len__(self) -> int:
@@ -164,6 +165,12 @@ class Sockets:
             reading = asyncio.get_running_loop().create_task(self._reread(account_id, before))
             self._rereading[account_id] = reading
             reading.add_done_callback(lambda done: self._has_reread(account_id, done))
+
+    def _role_changed(self, _: str) -> None:
+        """Read anew whoever is not in memory any more: that is where holders of the role were dropped from."""
+        for account_id in [*self._of_account]:
+            if self._accounts.glance(account_id) is None:
+                self._account_changed(account_id)
 
     def _has_reread(self, account_id: str, done: asyncio.Task[None]) -> None:
         if self._rereading.get(account_id) is done:

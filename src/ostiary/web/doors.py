@@ -21,6 +21,7 @@ from ostiary.web.guard import Factors, Guard, SignedIn
 from ostiary.web.headers import page_policy
 from ostiary.web.problems import MediaTypeUnsupported
 from ostiary.web.render import Renderer
+from ostiary.web.rights import HOUSE_PERMISSIONS
 from ostiary.web.settings import WebSettings
 from ostiary.web.standing import ApiKeyNotAccepted, require_permission, require_strong
 from ostiary.web.strict_json import loads
@@ -188,6 +189,7 @@ def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
     left open, a copied token or a stolen password is not enough to keep a house with. An API key must have been made
     for that permission, and for some networks only.
     """
+    assert permission in HOUSE_PERMISSIONS, permission
 
     async def find(request: Request) -> Caller:
         visit, edge = visit_in(request), edge_in(request)
@@ -201,6 +203,19 @@ def keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
         return await _known_caller(request)
 
     _NEEDS_CREDENTIAL.add(find)
+    return Depends(find)
+
+
+def page_keeper(permission: str) -> Any:  # noqa: ANN401 - stands in an Annotated
+    """As `keeper`, on a hosted page, where no API key is taken; too old or too weak a proof leads to a new one."""
+    assert permission in HOUSE_PERMISSIONS, permission
+
+    async def find(request: Request) -> Caller:
+        edge = edge_in(request)
+        require_permission(await edge.guard.admit_page(visit_in(request)), permission)
+        await _require_strong(request, int(edge.settings.keeper_max_age.total_seconds()))
+        return await _known_caller(request)
+
     return Depends(find)
 
 

@@ -186,6 +186,20 @@ API_KEYS: dict[str, Any] = {
 }  # fmt: skip
 ISSUED = {"key": API_KEY, "text": "ost_034ShhzcBsH8x6tFsaH3pY_xtapMrRYKI3HPf3Ob972yp2XwuSRgkfvM5n6JELi76J4ebs1P"}
 
+LIBRARIAN = {
+    "name": "librarian", "description": "Whoever stands at the counter",
+    "may": [("books:lend", None), ("csp-reports:read", "See what browsers reported of violated content policies.")],
+}  # fmt: skip
+NOTHING = {"name": "a-role-with-a-name-as-long-as-names-of-roles-may-be-at-the-most-64", "description": "", "may": []}
+HOLDERS = [
+    {"id": "a1", "username": "mira", "is_alive": True, "since": THEN},
+    {"id": "a2", "username": "jonas_w", "is_alive": False, "since": THEN - timedelta(days=400)},
+]
+ROLES: dict[str, Any] = {
+    "account": MIRA, "roles": [LIBRARIAN, NOTHING], "known": LIBRARIAN["may"], "may_write": True, "next": "",
+}  # fmt: skip
+ROLE: dict[str, Any] = {"account": MIRA, "role": LIBRARIAN, "holders": HOLDERS, "may_write": True, "next": ""}
+
 
 def samples() -> list[Sample]:
     """Return every state, each complete but for `nonce`."""
@@ -338,6 +352,16 @@ def samples() -> list[Sample]:
             "api_keys.html",
             API_KEYS | {"form": Form({"name": "x", "lifetime": ""}, {"scopes": ["A scope looks like books:lend."]})},
         ),
+        ("roles", "roles.html", ROLES | {"next": "librarian"}),
+        ("roles-none", "roles.html", ROLES | {"roles": [], "may_write": False}),
+        (
+            "roles-refused",
+            "roles.html",
+            ROLES | {"form": Form({"role": "x"}, {"role": ["There is a role of this name already."]})},
+        ),
+        ("role", "role.html", ROLE | {"next": "a2"}),
+        ("role-empty", "role.html", ROLE | {"role": NOTHING, "holders": [], "may_write": False}),
+        ("role-refused", "role.html", ROLE | {"form": Form({"username": "x"}, {}, "There is no such account.")}),
         ("password", "password.html", {"account": MIRA}),
         (
             "password-refused",
