@@ -69,6 +69,9 @@ NAMES = {
     "keepProvider": "admin.providers.keep",
     "listCspReports": "admin.csp_reports.list",
     "clearCspReports": "admin.csp_reports.clear",
+    "listHolders": "admin.roles.holders",
+    "findRights": "admin.accounts.find_rights",
+    "readRights": "admin.accounts.rights",
 }
 """Where an operation is found. One that is not named is found by its path, and called by what its id adds to that."""
 
@@ -85,6 +88,9 @@ GROUPS = {
     "sessions": "The caller's signed-in devices.",
     "admin.providers": "The providers of the house; for its keeper.",
     "admin.csp_reports": "What browsers reported; for the keeper of the house.",
+    "admin.permissions": "What the house itself asks for; for its keepers.",
+    "admin.roles": "Permissions that are given together; for keepers, who give what they have.",
+    "admin.accounts": "What other accounts may do, by which roles; for keepers.",
 }
 """What a group is for; without words here, its name says it."""
 

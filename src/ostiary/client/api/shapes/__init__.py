@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 from ostiary.client.api.shapes.account import Erasure
+from ostiary.client.api.shapes.admin_accounts import HeldRole, Rights
 from ostiary.client.api.shapes.admin_csp_reports import CspReport, CspReportList
+from ostiary.client.api.shapes.admin_permissions import Permission, PermissionList
 from ostiary.client.api.shapes.admin_providers import Finding, FindingList, KeptProvider, KeptProviderList, KeptSettings
+from ostiary.client.api.shapes.admin_roles import Holder, HolderList, Role, RoleList
 from ostiary.client.api.shapes.api_keys import ApiKey, ApiKeyList, NewApiKey
 from ostiary.client.api.shapes.auth import Provider, ProviderList
 from ostiary.client.api.shapes.common import (
@@ -53,6 +56,9 @@ __all__ = [
     "Erasure",
     "Finding",
     "FindingList",
+    "HeldRole",
+    "Holder",
+    "HolderList",
     "KeptProvider",
     "KeptProviderList",
     "KeptSettings",
@@ -62,9 +68,14 @@ __all__ = [
     "PasskeyList",
     "PasskeyOptions",
     "PasswordChangeOwed",
+    "Permission",
+    "PermissionList",
     "Provider",
     "ProviderList",
     "RecoveryCodes",
+    "Rights",
+    "Role",
+    "RoleList",
     "SecondFactorOwed",
     "SecondFactors",
     "Session",

@@ -6,12 +6,18 @@ from __future__ import annotations
 
 from ostiary.client.api.call import AsyncSender, Sender
 from ostiary.client.api.verbs.account import AccountVerbs
+from ostiary.client.api.verbs.admin_accounts import AdminAccountsVerbs
 from ostiary.client.api.verbs.admin_csp_reports import AdminCspReportsVerbs
+from ostiary.client.api.verbs.admin_permissions import AdminPermissionsVerbs
 from ostiary.client.api.verbs.admin_providers import AdminProvidersVerbs
+from ostiary.client.api.verbs.admin_roles import AdminRolesVerbs
 from ostiary.client.api.verbs.api_keys import ApiKeysVerbs
 from ostiary.client.api.verbs.async_account import AsyncAccountVerbs
+from ostiary.client.api.verbs.async_admin_accounts import AsyncAdminAccountsVerbs
 from ostiary.client.api.verbs.async_admin_csp_reports import AsyncAdminCspReportsVerbs
+from ostiary.client.api.verbs.async_admin_permissions import AsyncAdminPermissionsVerbs
 from ostiary.client.api.verbs.async_admin_providers import AsyncAdminProvidersVerbs
+from ostiary.client.api.verbs.async_admin_roles import AsyncAdminRolesVerbs
 from ostiary.client.api.verbs.async_api_keys import AsyncApiKeysVerbs
 from ostiary.client.api.verbs.async_auth import AsyncAuthVerbs
 from ostiary.client.api.verbs.async_connections import AsyncConnectionsVerbs
@@ -36,6 +42,9 @@ class AdminVerbs:
 
     def __init__(self, sender: Sender) -> None:
         self.providers = AdminProvidersVerbs(sender)
+        self.permissions = AdminPermissionsVerbs(sender)
+        self.roles = AdminRolesVerbs(sender)
+        self.accounts = AdminAccountsVerbs(sender)
         self.csp_reports = AdminCspReportsVerbs(sender)
 
 
@@ -61,6 +70,9 @@ class AsyncAdminVerbs:
 
     def __init__(self, sender: AsyncSender) -> None:
         self.providers = AsyncAdminProvidersVerbs(sender)
+        self.permissions = AsyncAdminPermissionsVerbs(sender)
+        self.roles = AsyncAdminRolesVerbs(sender)
+        self.accounts = AsyncAdminAccountsVerbs(sender)
         self.csp_reports = AsyncAdminCspReportsVerbs(sender)
 
 
