@@ -21,7 +21,7 @@ def test_the_committed_client_is_what_the_document_makes_of_it() -> None:
 def test_a_new_route_gets_a_place_and_a_name_by_itself() -> None:
     keeper = "/api/v1/admin/roles"
     assert client_plan.name_of("listRoles", keeper) == ("admin.roles", "list")
-    assert client_plan.name_of("listHolders", f"{keeper}/{{role}}/holders") == ("admin.roles", "list_holders")
+    assert client_plan.name_of("listGuests", f"{keeper}/{{role}}/guests") == ("admin.roles", "list_guests")
     assert client_plan.name_of("grantRole", "/api/v1/admin/accounts/{account_id}/roles") == (
         "admin.accounts",
         "grant_role",
