@@ -1,11 +1,13 @@
 """Writes the part of the typed client that must say what the OpenAPI document says.
 
 Run it by `.venv/bin/python -m scripts.generate_client`; a test fails while a file is out of date. What the document
-cannot tell stands in `client_words`.
+cannot tell stands in `client_words`. It formats with ruff, which `python3 tasks.py setup` brings.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -48,8 +50,8 @@ PLAIN = {
 
 
 @cache
-def files() -> dict[str, str]:
-    """Return every generated file by its path below the client, formatted."""
+def sources() -> dict[str, str]:
+    """Return every generated file by its path below the client, not yet formatted."""
     made = plan()
     found = {"shapes/__init__.py": shapes_front(made), "verbs/__init__.py": verbs_front(made)}
     for home in sorted({made.home(shape) for shape in made.users}):
@@ -57,7 +59,19 @@ def files() -> dict[str, str]:
     for group in made.groups:
         found[f"verbs/{module_of(group)}.py"] = verbs_module(made, group, is_async=False)
         found[f"verbs/async_{module_of(group)}.py"] = verbs_module(made, group, is_async=True)
-    return formatted(found)
+    return found
+
+
+def meaning(source: str) -> list[str]:
+    """Return what a source says, however it is laid out: formatters belong to `check`, and tests do without them.
+
+    Without its imports, of which formatting leaves those that are needed; a type checker sees to them.
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = inspect.cleandoc(node.value)
+    return [ast.dump(node) for node in tree.body if not isinstance(node, ast.ImportFrom)]
 
 
 def formatted(sources: dict[str, str]) -> dict[str, str]:
@@ -339,7 +353,7 @@ def doc(text: str, indent: int) -> str:
 
 def main() -> None:
     """Write the files that have changed, and remove those of operations that are gone."""
-    wanted = files()
+    wanted = formatted(sources())
     for name, text in wanted.items():
         path = CLIENT / name
         path.parent.mkdir(parents=True, exist_ok=True)
