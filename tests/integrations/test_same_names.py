@@ -22,7 +22,7 @@ from starlette.routing import Route
 from tests.client.forging import b64, compact
 from tests.integrations.hosts import is_problem, started
 
-from ostiary.client import ACCESS_TYP
+from ostiary.client import ACCESS_TYP, AccessClaims, TokenRefused
 from ostiary.client.jws import sign
 from ostiary.integrations import fastapi, starlette
 from ostiary.integrations.fastapi import (
@@ -409,9 +409,34 @@ async def test_a_token_that_was_made_for_some_things_is_good_for_no_others() -> 
         mira = await site.house.sign_in("mira", permissions=["books:lend"])
         bounded = bearer(site.forged(mira, scope="books:read mail"))
         assert (await site.ask("/read", bounded)).json() == "mira"
+        assert (await site.ask("/who", bounded)).json()["may"] is False
         refused = await site.ask("/lend", bounded)
         assert is_problem(refused, 403, "scope-missing")
         assert refused.headers["www-authenticate"] == f'{SCOPE}, scope="books:lend"'
+
+
+async def test_what_is_revoked_is_refused_and_so_is_everything_where_nobody_can_say() -> None:
+    ended: set[str] = set()
+    is_heard = True
+
+    def revoked(claims: AccessClaims) -> bool:
+        if not is_heard:
+            raise TokenRefused("revocations-outdated")
+        return claims.sid in ended
+
+    async with elsewhere(revocations=revoked) as site:
+        mira, otto = await site.house.sign_in("mira"), await site.house.sign_in("otto")
+        ended.add(mira.session_id)
+        for shown in (mira.headers, cookie(mira.access_token)):
+            assert is_problem(await site.ask("/who", shown), 401, "not-signed-in")
+        assert (await site.ask("/who", otto.headers)).status_code == 200
+        is_heard = False
+        for shown in (mira.headers, otto.headers, cookie(otto.access_token)):
+            refused = await site.ask("/who", shown)
+            assert is_problem(refused, 503, "unavailable")
+            assert 1 <= int(refused.headers["retry-after"]) <= 10
+        assert is_problem(await site.ask("/who"), 401, "not-signed-in")
+        assert (await site.ask("/public", otto.headers)).status_code == 200
 
 
 async def test_a_browser_is_sent_to_the_sign_in_page_where_that_helps() -> None:

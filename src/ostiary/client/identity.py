@@ -22,7 +22,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         email_verified: Whether the address is proven. Never trust one that is not (D4).
         full_name: What they like to be called, or empty; clean text, to be escaped like any other.
         session_id: The session that the credential hangs on; empty for an API key.
-        permissions: What the account may do; by an API key, what that was made for as well.
+        permissions: What the account may do; by a credential that is bounded by scopes, what that was made for as well.
         amr: How the person signed in (RFC 8176).
         acr: How strong that was: `aal1`, `aal2` or `phr`.
         auth_time: When they last proved who they are, in seconds since 1970; 0 is never.
@@ -46,10 +46,12 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, claims: AccessClaims) -> Self:
         """Return what an access token alone says; its names are as old as the token."""
+        scopes = tuple(claims.scope.split()) if claims.scope else None
+        permissions = tuple(held for held in claims.permissions if scopes is None or held in scopes)
         return cls(
             id=claims.sub, username=claims.username, email=claims.email, email_verified=claims.email_verified,
-            session_id=claims.sid, permissions=claims.permissions, amr=claims.amr, acr=claims.acr,
-            auth_time=claims.auth_time, scopes=tuple(claims.scope.split()) if claims.scope else None,
+            session_id=claims.sid, permissions=permissions, amr=claims.amr, acr=claims.acr,
+            auth_time=claims.auth_time, scopes=scopes,
         )  # fmt: skip
 
     def may(self, permission: str) -> bool:
