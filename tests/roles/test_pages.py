@@ -28,6 +28,9 @@ async def submit(visitor: Browser, act: str, **fields: str) -> httpx.Response:
 async def test_a_keeper_keeps_roles_by_forms(house: Ostiary, outside: httpx.AsyncClient) -> None:
     noor, mira = await person(house, "noor", LEND, READ, WRITE), await person(house, "mira")
     visitor = browser_of(outside, noor)
+    for who, finds in ((noor, True), (mira, False)):
+        shown = (await browser_of(outside, who).get("/auth/account")).text
+        assert (f'href="{HERE}"' in shown) == finds
     assert "There is no role yet." in (await visitor.get(HERE)).text
 
     made = await visitor.submit(HERE, role="librarian", description="<i>Counter</i>", permissions=f"{LEND}, {READ}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -18,7 +19,9 @@ from ostiary.core.clock import ManualClock
 from ostiary.core.errors import InvalidFields
 from ostiary.core.signals import Heard
 from ostiary.roles import Change, NoSuchRole, RoleTaken, TooManyPermissions
+from ostiary.sessions.sockets import Hold
 from ostiary.testing import people
+from ostiary.web.reception import identity_of
 from ostiary.wiring import Ostiary
 
 SQLITE = pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
@@ -219,20 +222,26 @@ async def test_nobody_gets_more_than_a_token_and_its_cookie_can_hold(
     assert (await visitor.get(f"{API}/me")).status_code == 200
 
 
-@SQLITE
-async def test_an_open_socket_of_a_holder_knows_of_it(house: Ostiary) -> None:
-    """See tests/integrations/test_socket_lifetimes.py for sockets; here for whom a change of a role reaches."""
-    mira, noor = await person(house, "mira"), await person(house, "noor")
-    await role(house, "librarian", [LEND], mira)
-    changed: list[str] = []
-    house.sockets._of_account.update({mira.id: [], noor.id: []})
-    house.sockets._account_changed = changed.append  # type: ignore[assignment]
+async def test_an_open_socket_of_a_holder_knows_of_it(open_house: OpenHouse) -> None:
+    """It lives longer than any token, and is asked what its owner may do now (R41)."""
+    here, there = await open_house(work=False), await open_house(work=False)
+    mira, noor = await person(here, "mira"), await person(here, "noor")
+    await role(here, "librarian", [LEND, READ], mira)
+    holds = []
     for who in (mira, noor):
-        await may(house, who)
+        known = await there.guard.trusted(who.access_token)
+        holds.append(Hold(identity_of(known), known, None, lambda _: None))
+        there.sockets.hang(holds[-1])
+    (of_mira, of_noor), before = holds, holds[1].identity
+    assert LEND in of_mira.identity.permissions
 
-    await house.roles.change(OPERATOR, "librarian", Change(forbid=(LEND,)))
+    await here.roles.change(OPERATOR, "librarian", Change(forbid=(LEND,)))
+    async with asyncio.timeout(20):
+        while LEND in of_mira.identity.permissions:  # noqa: ASYNC110 - the socket tells nobody
+            await asyncio.sleep(0.01)
 
-    assert changed == [mira.id]
+    assert list(of_mira.identity.permissions) == [READ]
+    assert of_noor.identity is before, "whom it does not concern is not read again"
 
 
 async def test_another_process_forgets_holders_alone(open_house: OpenHouse) -> None:

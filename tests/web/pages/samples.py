@@ -30,6 +30,7 @@ class Account:
     email_verified: bool = True
     full_name: str | None = "Mira Lindqvist"
     is_alive: bool = True
+    permissions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -278,6 +279,7 @@ def samples() -> list[Sample]:
         ("confirm-too-late", "confirm.html", {"token": "t0k", "claim": None}),
         ("confirmed", "confirmed.html", {"account": MIRA}),
         ("account", "account.html", {"account": MIRA, "flash": "Your profile is saved."} | LANGUAGES),
+        ("account-keeper", "account.html", {"account": replace(MIRA, permissions=("roles:read",))} | LANGUAGES),
         ("account-unconfirmed", "account.html", {"account": NEW} | LANGUAGES),
         (
             "account-refused",
