@@ -60,6 +60,12 @@ TRICKS = {
     "/api/v1/authors": APPLICATION,
     "/.well-known/security.txt": APPLICATION,
     "/healthz": APPLICATION,
+    "/api/v1/admin": APPLICATION,
+    "/api/v1/admin/users": APPLICATION,
+    "/api/v1/admin/accounts": APPLICATION,
+    "/api/v1/admin/accounts/7": APPLICATION,
+    "/api/v1/admin/accounts/7/orders": APPLICATION,
+    "/api/v1/admin/roles/keeper/holders/9": APPLICATION,
     "/hello": APPLICATION,
 }
 """Who answers each: the house or nobody on its side, the application on the other."""

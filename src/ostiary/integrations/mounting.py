@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ _NOT_MOUNTED = (
     "There is no Ostiary in this application: call mount(app, Ostiary.at(...)), or connect(app, ResourceServer(...)), "
     "where it is made."
 )
+_PARAMETER = re.compile(r"\{[^}]*\}")
 _NO_SOCKET = "This can be asked of requests only, and not of WebSockets."
 
 Expand = Callable[[Iterable[Any]], Iterable[Any]]
@@ -123,7 +125,7 @@ def _look_over(
             look(path, route)
         if isinstance(getattr(route, "original_route", route), WebSocketRoute):
             continue  # the porch leaves those to the application, wherever they are
-        if mounted.house.app is not None and is_house_path(path.partition("{")[0]):
+        if mounted.house.app is not None and is_house_path(_PARAMETER.sub("a", path)):
             raise CannotMount(
                 f"The route {path} of this application could never be reached: Ostiary answers that path. "
                 "Give it another one; docs/guides/mount-in-fastapi.md lists Ostiary's."

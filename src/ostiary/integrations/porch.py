@@ -20,7 +20,7 @@ HOUSE_PREFIXES = ("/auth/", "/api/v1/auth/")
 
 _EXACTLY = (
     "/auth", "/api/v1/auth", "/api/v1/csp-report", "/.well-known/jwks.json", "/.well-known/openid-configuration",
-    "/.well-known/change-password", "/api/v1/admin/csp-reports",
+    "/.well-known/change-password",
 )  # fmt: skip
 HOUSE_PATHS = frozenset(_EXACTLY) | {f"{path}/" for path in _EXACTLY}
 """The house's besides, with and without a slash at the end.
@@ -29,9 +29,14 @@ HOUSE_PATHS = frozenset(_EXACTLY) | {f"{path}/" for path in _EXACTLY}
 stay the application's: it is the application that runs there.
 """
 
+_KEEPERS = "/api/v1/admin/"
 _PROVIDER = r"[a-z][a-z0-9_-]{0,31}"
-_ELSEWHERE = re.compile(rf"/accounts/{_PROVIDER}/login(/callback)?/?|/api/v1/admin/providers(/{_PROVIDER}(/test)?)?/?")
-"""Where people leave for a provider, and come back from it; and where the keeper sets providers up."""
+_SHARED = re.compile(
+    rf"/accounts/{_PROVIDER}/login(/callback)?/?"
+    rf"|{_KEEPERS}(csp-reports|providers(/{_PROVIDER}(/test)?)?|permissions|rights|roles(/[^/]+(/holders)?)?"
+    r"|accounts/[^/]+/(rights|(roles|permissions)(/[^/]+)?))/?"
+)
+"""Where people leave for a provider and come back from it, and what keepers ask; all beside is the application's."""
 
 NOT_OPEN = (
     "Ostiary is not open: the application's lifespan did not run. Servers run it unless told otherwise; in tests "
@@ -47,8 +52,8 @@ def is_house_path(path: str) -> bool:
     merely looks alike, as `//auth/account`, is a path of the application's,
     which has no such route.
     """
-    if path.startswith(("/accounts/", "/api/v1/admin/providers")):  # all else below these is the application's
-        return _ELSEWHERE.fullmatch(path) is not None
+    if path.startswith(("/accounts/", _KEEPERS)):
+        return _SHARED.fullmatch(path) is not None
     return path.startswith(HOUSE_PREFIXES) or path in HOUSE_PATHS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.core.clock import iso
-from ostiary.web.answers import Answer
+from ostiary.web.answers import Answer, Moment
 
 if TYPE_CHECKING:
     from ostiary.roles.queries import Held, Holder, Role
@@ -31,7 +31,7 @@ class RoleAnswer(Answer):
     role: str
     description: str
     permissions: list[str]
-    created_at: str
+    created_at: Moment
 
     @classmethod
     def of(cls, role: Role) -> RoleAnswer:
@@ -55,7 +55,7 @@ class HolderAnswer(Answer):
     account_id: str
     username: str
     status: str
-    since: str
+    since: Moment
 
     @classmethod
     def of(cls, holder: Holder) -> HolderAnswer:
@@ -74,7 +74,7 @@ class HeldRoleAnswer(Answer):
     """A role that an account holds."""
 
     role: str
-    since: str
+    since: Moment
 
     @classmethod
     def of(cls, held: Held) -> HeldRoleAnswer:

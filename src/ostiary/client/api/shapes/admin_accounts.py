@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class HeldRole:
     """A role that an account holds."""
 
     role: str
-    since: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Role:
     role: str
     description: str
     permissions: tuple[str, ...]
-    created_at: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Holder:
     account_id: str
     username: str
     status: str
-    since: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
