@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import zlib
@@ -14,6 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from tests.house import API, ORIGIN, OpenHouse, bearer, client_of, login, register
 
+from ostiary.client import StatusLists, TokenRefused, Verifier
 from ostiary.core.caller import HOUSE
 from ostiary.core.clock import ManualClock
 from ostiary.revocation import lists
@@ -138,6 +140,38 @@ async def test_a_list_is_not_counted_and_may_be_cached_for_a_moment(open_house: 
             assert answer.status_code == 200
         assert answer.headers["cache-control"] == "public, max-age=10"
         assert len(house.status_lists._written) == 1
+
+
+class Bridge(httpx.BaseTransport):
+    """Carries what a program asks in a thread of its own to a house in this loop."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        asking = self._client.request(request.method, str(request.url), headers=request.headers)
+        answer = asyncio.run_coroutine_threadsafe(asking, self._loop).result(10)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
+
+
+async def test_our_own_reader_refuses_what_ended_within_its_bound(
+    house: Ostiary, client: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    mira, noor = await register(client), await register(client, "noor")
+    turned: dict[str, Any] = {
+        "clock": lambda: clock.now() / 1000, "steady": lambda: clock.now() / 1000, "transport": Bridge(client),
+    }  # fmt: skip
+    verifier = Verifier(issuer=ORIGIN, audience=ORIGIN, revocations=StatusLists(issuer=ORIGIN, **turned), **turned)
+    for person in (mira, noor):
+        assert (await verifier.verify_async(person["access_token"])).username == person["user"]["username"]
+
+    await client.post(f"{API}/logout", headers=bearer(mira))
+    clock.advance(seconds=60)
+
+    with pytest.raises(TokenRefused, match="revoked"):
+        await verifier.verify_async(mira["access_token"])
+    assert (await verifier.verify_async(noor["access_token"])).username == "noor"
 
 
 async def test_without_the_setting_a_token_names_none(open_house: OpenHouse) -> None:

@@ -10,6 +10,7 @@ from ostiary.client.refusals import Reason, TokenRefused
 from ostiary.client.requirements import Requirement
 from ostiary.client.resource import ResourceServer, Visitor
 from ostiary.client.revocations import RevocationFeed
+from ostiary.client.status_lists import StatusLists
 from ostiary.client.strength import STRENGTHS, Strength, reaches
 from ostiary.client.tokens import AccessTokens
 from ostiary.client.verifier import Proof, Verifier
@@ -33,6 +34,7 @@ __all__ = [
     "ResourceServer",
     "RevocationFeed",
     "SigningKey",
+    "StatusLists",
     "Strength",
     "TokenRefused",
     "Verifier",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ostiary.client.refusals import TokenRefused
 
@@ -16,6 +17,19 @@ CLOCK_SKEW: Final = 10.0
 """Seconds that the issuer's clock may be ahead of ours (FAPI 2.0 Security Profile 5.3.2.1)."""
 
 _LAST_TIME: Final = 2**53  # the integers that every JSON parser agrees upon (RFC 8259 section 6)
+
+
+class StatusPlace(msgspec.Struct, frozen=True):
+    """Where the status of a token stands: its number in a status list, and that list's address."""
+
+    idx: int
+    uri: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What the `status` claim says that we understand (Token Status List, section 6)."""
+
+    status_list: StatusPlace | UnsetType = UNSET
 
 
 class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +57,7 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
         scope: What was granted to the program, parted by spaces.
         dbsc: Whether the session is bound to a device. At the issuer such a token counts only beside the cookie
             that the device renews; elsewhere it says no more than that.
+        status: Where a status list says whether it is revoked, if the issuer keeps lists; see `StatusLists`.
     """
 
     iss: str
@@ -63,11 +78,17 @@ class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
     auth_time: int = 0
     scope: str = ""
     dbsc: bool = False
+    status: Status | UnsetType = UNSET
+
+    @property
+    def status_list(self) -> StatusPlace | None:
+        """Where the status stands, if the issuer keeps lists."""
+        return self.status.status_list or None if self.status else None
 
     def to_claims(self) -> dict[str, object]:
         """Return what `jws.sign` wants; `check` reads it back as the same claims."""
         claims: dict[str, object] = msgspec.structs.asdict(self)
-        for name in ("acr", "scope", "dbsc"):
+        for name in ("acr", "scope", "dbsc", "status"):
             if not claims[name]:
                 del claims[name]
         if len(self.aud) == 1:
@@ -124,7 +145,8 @@ def _convert(claims: Mapping[str, object]) -> AccessClaims:
 def _is_sensible(claims: AccessClaims) -> bool:
     named = claims.sub and claims.jti and claims.client_id and all(claims.aud)
     timed = 0 <= claims.iat < claims.exp < _LAST_TIME and 0 <= claims.auth_time < _LAST_TIME
-    return bool(named) and timed and 0 <= claims.epoch < _LAST_TIME
+    placed = claims.status_list is None or 0 <= claims.status_list.idx < _LAST_TIME
+    return bool(named) and timed and placed and 0 <= claims.epoch < _LAST_TIME
 
 
 def _not_before(claims: Mapping[str, object]) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ostiary.client import jws
 from ostiary.client.jwks import KeysUnavailable, RemoteKeys
-from ostiary.client.refusals import TokenRefused
+from ostiary.client.refusals import Reason, TokenRefused
+from ostiary.client.status_lists import ListUnavailable
 from ostiary.client.tokens import AccessTokens
 
 if TYPE_CHECKING:
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
     from ostiary.client.claims import AccessClaims
     from ostiary.client.keys import VerifyingKey
 
-_WORTH_FETCHING = frozenset({"unknown-key", "keys-outdated"})
+_WORTH_FETCHING = frozenset({"unknown-key", "keys-outdated", "revocations-outdated"})
+_UNAVAILABLE = (KeysUnavailable, ListUnavailable, TimeoutError)
+PATIENCE: Final = 10.0
+"""Seconds that whoever shows a token may have to wait for what it takes to judge it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,8 @@ class Verifier:
         leeway: Seconds by which this machine's clock may be wrong.
         outage: Seconds for which the keys still count while the issuer cannot be reached.
         cache_size: How many tokens to remember.
-        revocations: Says of a token whether it has been revoked. Asked each
-            time and never remembered; what it raises goes to the caller.
+        revocations: Says of a token whether it has been revoked: a `RevocationFeed`, `StatusLists`, or any
+            function of the claims. Asked each time and never remembered; what it raises goes to the caller.
         clock: The time, in seconds since 1970.
         steady: A clock in seconds that never goes back.
         transport: How to reach the network instead of httpx's own way.
@@ -158,17 +164,18 @@ class Verifier:
         if self._keys.is_overdue:
             with suppress(KeysUnavailable):
                 await self._keys.fetch()
-        try:
-            claims = self.verify(token)
-        except TokenRefused as refusal:
-            if refusal.reason not in _WORTH_FETCHING:
-                raise
-        else:
-            self._renew()
-            return claims
-        with suppress(KeysUnavailable):
-            await self._keys.fetch()
-        return self.verify(token)
+        tried: set[Reason] = set()
+        while True:
+            try:
+                claims = self.verify(token)
+            except TokenRefused as refusal:
+                fetching = self._fetching(token, refusal, tried)
+            else:
+                self._renew()
+                return claims
+            if fetching is not None:
+                with suppress(*_UNAVAILABLE):
+                    await asyncio.wait_for(asyncio.wrap_future(fetching), PATIENCE)
 
     async def prove_async(self, token: str) -> Proof:
         """Do what `verify_async` does, and return what `look_again` wants.
@@ -211,17 +218,34 @@ class Verifier:
         if self._keys.is_overdue:
             with suppress(KeysUnavailable):
                 self._keys.fetch_blocking()
-        try:
-            claims = self.verify(token)
-        except TokenRefused as refusal:
-            if refusal.reason not in _WORTH_FETCHING:
-                raise
-        else:
-            self._renew()
-            return claims
-        with suppress(KeysUnavailable):
-            self._keys.fetch_blocking()
-        return self.verify(token)  # also where it was too early: another thread may just have fetched them
+        tried: set[Reason] = set()
+        while True:
+            try:
+                claims = self.verify(token)
+            except TokenRefused as refusal:
+                fetching = self._fetching(token, refusal, tried)
+            else:
+                self._renew()
+                return claims
+            if fetching is not None:
+                with suppress(*_UNAVAILABLE):
+                    fetching.result(PATIENCE)
+
+    def _fetching(self, token: str, refusal: TokenRefused, tried: set[Reason]) -> Future[None] | None:
+        """Return what is being fetched that can help; None if it has just been fetched, so that a second look may do.
+
+        Raises:
+            TokenRefused: Nothing can help, or it did not.
+        """
+        if refusal.reason in tried or refusal.reason not in _WORTH_FETCHING:
+            raise refusal
+        tried.add(refusal.reason)
+        if refusal.reason != "revocations-outdated":
+            return self._keys.begin()
+        begin: Callable[[AccessClaims], Future[None] | None] | None = getattr(self._revoked, "begin", None)
+        if begin is None:
+            raise refusal
+        return begin(self._tokens.read(token, self._clock()))
 
     def _renew(self) -> None:
         """Begin to renew a set that is due; nobody waits for that while the known keys count."""
