@@ -261,7 +261,7 @@ class TestOnPostgreSQL:
         self, two: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         here, there = two
-        read: Callable[..., Awaitable[object]] = there.database.all
+        read: Callable[..., Awaitable[object]] = there.database.watch
         go_on, has_read = asyncio.Event(), asyncio.Event()
 
         async def suspended(*query: object, **parameters: object) -> object:
@@ -270,7 +270,7 @@ class TestOnPostgreSQL:
             await go_on.wait()  # as by SIGSTOP, between the database's answer and its use
             return rows
 
-        monkeypatch.setattr(there.database, "all", suspended)
+        monkeypatch.setattr(there.database, "watch", suspended)
         old = asyncio.create_task(there.feed.refresh())
         await has_read.wait()
         await here.say("meanwhile")
@@ -288,7 +288,7 @@ class TestOnPostgreSQL:
         here, there = two
         monkeypatch.setattr(signals_module, "READ_SECONDS", 0.1)
         with monkeypatch.context() as broken:
-            broken.setattr(there.database, "all", lambda *_, **__: asyncio.sleep(3600))
+            broken.setattr(there.database, "watch", lambda *_, **__: asyncio.sleep(3600))
             with pytest.raises(DatabaseUnavailable):
                 await there.feed.refresh()
         await here.say("afterwards")
@@ -347,7 +347,7 @@ class TestOnPostgreSQL:
         monkeypatch.setattr(signals_module, "HEARTBEAT_SECONDS", 0.01)
         process = await join()
         with monkeypatch.context() as broken:
-            broken.setattr(process.database, "all", lambda *_, **__: 1 / 0)
+            broken.setattr(process.database, "watch", lambda *_, **__: 1 / 0)
             await asyncio.sleep(0.1)
             assert process.feed.failures > 1
         await asyncio.sleep(0.1)
