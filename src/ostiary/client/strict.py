@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 from typing import NoReturn
 
 _MAX_DEPTH = 16
+_TO_STANDARD, _TO_URL = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
 
 
 def decode_base64url(text: str) -> bytes | None:
@@ -17,15 +17,16 @@ def decode_base64url(text: str) -> bytes | None:
     zero, so that one value cannot travel under two texts.
     """
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        standard = text.encode("ascii").translate(_TO_STANDARD) + b"=" * (-len(text) % 4)
+        data = binascii.a2b_base64(standard, strict_mode=True)
+    except ValueError:  # `binascii.Error` is one
         return None
     return data if encode_base64url(data) == text else None
 
 
 def encode_base64url(data: bytes) -> str:
     """Return `data` in base64url without padding (RFC 7515 section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, delete=b"=").decode("ascii")
 
 
 def decode_object(data: bytes) -> dict[str, object] | None:

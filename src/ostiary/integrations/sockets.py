@@ -120,8 +120,12 @@ class SocketGuest:
         try:
             message = await self._receive()
         except asyncio.CancelledError:
-            if not self._is_over or self._refusal is None or task.uncancel() > before:
+            if not self._is_over or self._refusal is None:
                 raise  # it is the application that is cancelled
+            if task.uncancel() > before:  # it, too
+                self._close_beside()
+                raise
+            await self._say_farewell()
             return self._gone()
         finally:
             self._waiting = None
@@ -129,6 +133,7 @@ class SocketGuest:
         if message["type"] == "websocket.disconnect":
             self._is_over = True
         elif self._is_accepted and self._refusal is not None:
+            await self._say_farewell()  # it came while the server would not be interrupted
             return self._gone()
         return message
 
@@ -165,9 +170,13 @@ class SocketGuest:
 
     def _close(self) -> None:
         self._is_over = True
-        self._closing = asyncio.get_running_loop().create_task(self._say_farewell())
         if self._waiting is not None:
-            self._waiting.cancel()  # `receive` turns it into the end of the socket
+            self._waiting.cancel()  # `receive` turns it into the end of the socket: of a thousand at once, soonest
+        else:
+            self._close_beside()
+
+    def _close_beside(self) -> None:
+        self._closing = asyncio.get_running_loop().create_task(self._say_farewell())
 
     async def _say_farewell(self) -> None:
         try:
