@@ -16,7 +16,7 @@ from tests.client.issuer import Clocks, Issuer, running
 
 from ostiary.client import SigningKey, StatusLists, TokenRefused, Verifier
 from ostiary.client.jws import sign
-from ostiary.client.status_lists import BOUND, SPACING, TYP
+from ostiary.client.status_lists import BOUND, SPACING, TYP, ListUnavailable
 
 KEY, STRANGER = SigningKey.generate("ES256", "ours"), SigningKey.generate("ES256", "theirs")
 PLACES = 1024
@@ -205,6 +205,7 @@ LIES: dict[str, Callable[[Scene], None]] = {
     "of another issuer": lambda scene: scene.write(iss="https://elsewhere.example"),
     "expired": lambda scene: scene.write(iat=NOW - 600, exp=NOW - 300),
     "an old one, repeated": lambda scene: scene.write(iat=NOW - BOUND, exp=NOW + 200),
+    "of a time to come": lambda scene: scene.write(iat=NOW + 60, exp=NOW + 600),
     "no time": lambda scene: scene.write(iat="yesterday"),
     "of a strange width": lambda scene: scene.write(status_list={"bits": 3, "lst": text(bytes(128))}),
     "not compressed": lambda scene: scene.write(status_list={"bits": 1, "lst": "AAAA"}),
@@ -234,12 +235,28 @@ async def test_a_list_that_must_not_be_believed_lets_nobody_in(scene: Scene, lie
 
 async def test_a_list_counts_no_longer_than_the_key_that_signed_it(scene: Scene) -> None:
     scene.write()
-    assert await scene.reason(scene.token()) == ""
+    claims = await scene.verifier.verify_async(scene.token())
+    assert not scene.reader(claims)
     scene.keys.publish(STRANGER)
     scene.clocks.advance(400)  # the keys are stale
-    assert await scene.reason(scene.token()) in ("unknown-key", "revocations-outdated")
-    with pytest.raises(TokenRefused):
-        scene.reader(scene.verifier._tokens.read(scene.token(), scene.clocks.now))
+    scene.write()  # as whoever holds the key that was killed could
+    fetching = scene.reader.begin(claims)
+    assert fetching is not None
+    with pytest.raises(ListUnavailable, match="unknown-key"):
+        await asyncio.to_thread(fetching.result, 5)
+    with pytest.raises(TokenRefused, match="revocations-outdated"):
+        scene.reader(claims)
+
+
+async def test_an_outage_is_told_of_and_not_once_a_second(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.lists.status = 503
+    for _ in range(9):
+        assert await scene.reason(scene.token()) == "revocations-outdated"
+        scene.clocks.advance(SPACING)
+    assert scene.lists.asked == 9
+    assert [record.getMessage() for record in caplog.records] == [
+        f"a status list cannot be had: the answer was 503 ({scene.uri})"
+    ]
 
 
 def test_what_cannot_be_kept_is_refused_at_start(lists: Issuer) -> None:

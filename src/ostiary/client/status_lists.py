@@ -17,6 +17,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Literal
 
 from ostiary.client import jws
+from ostiary.client.claims import CLOCK_SKEW
 from ostiary.client.jwks import KeysUnavailable, RemoteKeys
 from ostiary.client.refusals import TokenRefused
 from ostiary.client.revocations import ISSUERS_OWN, steady_seconds
@@ -88,6 +89,7 @@ class _Shelf:
     found: StatusList | None = None
     fetching: Future[None] | None = None
     next_fetch: float = field(default=float("-inf"))
+    failures: int = 0
 
 
 class StatusLists:
@@ -208,9 +210,12 @@ class StatusLists:
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             known = isinstance(error, (ListUnavailable, KeysUnavailable, TokenRefused))
             failure = ListUnavailable(str(error) if known else type(error).__name__)
-            log.warning("a status list cannot be had: %s (%s)", failure, uri)
+            shelf.failures += 1
+            if shelf.failures in (1, 10, 100):
+                log.warning("a status list cannot be had: %s (%s)", failure, uri)
             fetching.set_exception(failure)
         else:
+            shelf.failures = 0
             fetching.set_result(None)
 
     def _fetch(self, uri: str) -> StatusList:
@@ -259,8 +264,9 @@ class StatusLists:
                 octets = inflated(lst)
             case _:
                 raise ListUnavailable("it is not the list that was asked for")
-        if asked >= exp:
-            raise ListUnavailable("it has expired; is this machine's clock right?")
+        # By a clock that is behind, every list would seem younger than it is.
+        if asked >= exp or iat > asked + CLOCK_SKEW:
+            raise ListUnavailable("it has expired, or is of a time to come; is this machine's clock right?")
         told = claims.get("ttl")
         ttl = float(told) if isinstance(told, int) and not isinstance(told, bool) and told > 0 else _TTL
         age = max(0.0, asked - iat) + ISSUERS_OWN

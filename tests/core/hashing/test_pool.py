@@ -171,6 +171,25 @@ async def test_a_held_caller_is_refused_when_no_room_came() -> None:
     await bench.pool.left()
 
 
+async def test_who_came_at_one_moment_is_not_refused_at_one_moment() -> None:
+    bench = Bench(bounds(hold=0.5, most_held=100))
+    tasks = await fill(bench)
+    begun, refused = time.monotonic(), list[float]()
+
+    async def wait(number: int) -> None:
+        with pytest.raises(TooBusy):
+            await bench.start(f"held {number}")
+        refused.append(time.monotonic() - begun)
+
+    await asyncio.gather(*(wait(number) for number in range(100)))
+    assert min(refused) >= 0.38  # four fifths of the hold, for the last of a full room
+    assert max(refused) - min(refused) >= 0.05, "a wave of refusals keeps everybody else waiting"
+    bench.open(2)
+    await asyncio.gather(*tasks)
+    bench.pool.end()
+    await bench.pool.left()
+
+
 async def test_callers_beyond_the_number_that_may_be_held_are_refused_at_once() -> None:
     bench = Bench(bounds(most_held=2))
     tasks = await fill(bench)
