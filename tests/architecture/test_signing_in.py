@@ -25,7 +25,7 @@ GRANTERS = {
 """What may hand out tokens of a session."""
 
 ROUTES = {
-    "login.api._hand_over",
+    "login.answers.hand_over",
     "login.pages.onwards",
     "registration.api.register",
     "registration.pages.register",

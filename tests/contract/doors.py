@@ -17,7 +17,7 @@ from fastapi.routing import iter_route_contexts
 from tests.house import ORIGIN
 
 from ostiary.server.app import routes
-from ostiary.server.lanes import lanes_of
+from ostiary.server.lanes import lanes_behind, lanes_of
 from ostiary.wiring import Ostiary
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -120,7 +120,7 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
 def _read() -> tuple[dict[str, Any], tuple[Door, ...]]:
     with tempfile.TemporaryDirectory() as folder:
         house = Ostiary.at(Path(folder) / "data")
-        lanes = {Door(lane.method, lane.path) for lane in lanes_of(house)}
+        lanes = {Door(lane.method, lane.path) for lane in (*lanes_of(house), *lanes_behind(house))}
         broad = {
             Door(method, route.path)
             for route in iter_route_contexts(routes(with_mailbox=False).routes)

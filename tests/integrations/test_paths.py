@@ -20,7 +20,7 @@ from tests.integrations.hosts import Browser, host_of, is_problem, started
 from ostiary.integrations.fastapi import CannotMount, CurrentAccount
 from ostiary.integrations.porch import is_house_path
 from ostiary.server.app import routes
-from ostiary.server.lanes import lanes_of
+from ostiary.server.lanes import lanes_behind, lanes_of
 from ostiary.wiring import Ostiary
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_every_route_of_the_house_is_answered_by_it_or_left_to_the_application_o
     """A new path of the house belongs into `HOUSE_PATHS`, or into the list of those that the application keeps."""
     app = routes(with_mailbox=True)
     paths = {(context.path or "").replace("{provider}", "github") for context in iter_route_contexts(app.routes)}
-    paths |= {lane.path for lane in lanes_of(closed_house)}
+    paths |= {lane.path for lane in (*lanes_of(closed_house), *lanes_behind(closed_house))}
 
     mine = {path for path in paths if is_house_path(path)}
 

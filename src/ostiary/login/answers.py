@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from ostiary.core.errors import FieldError, InvalidFields
+from ostiary.login.entrance import SecondFactorOwed
 from ostiary.passkeys.answers import AssertionBody
+from ostiary.passwords import PasswordChangeRequired
 from ostiary.protection import LONGEST_SOLUTION
+from ostiary.sessions.answers import SignedInAnswer
 from ostiary.web.answers import Answer
 from ostiary.web.doors import Strict
+
+if TYPE_CHECKING:
+    from ostiary.login.entrance import Entered
+    from ostiary.sessions import CookieHandover, Grant
+    from ostiary.web.visit import Visit
 
 Name = Annotated[str, Field(min_length=1, max_length=320)]
 Ticket = Annotated[str, Field(min_length=1, max_length=128, description="From the answer that asked for more.")]
@@ -109,3 +117,19 @@ class PasswordChangeAnswer(Answer):
 
 OnTheWay: TypeAlias = SecondFactorAnswer | PasswordChangeAnswer
 """Answers of a sign-in that goes on."""
+
+
+def answered(handover: CookieHandover, visit: Visit, entered: Entered) -> SignedInAnswer | OnTheWay:
+    """Return how a sign-in goes on, as JSON; with its cookies, where that is a session."""
+    if isinstance(entered, SecondFactorOwed):
+        return SecondFactorAnswer(mfa_required=True, ticket=entered.ticket, methods=list(entered.methods))
+    if isinstance(entered, PasswordChangeRequired):
+        return PasswordChangeAnswer(password_change_required=True, ticket=entered.ticket, reason=entered.reason)
+    return hand_over(handover, visit, entered)
+
+
+def hand_over(handover: CookieHandover, visit: Visit, grant: Grant) -> SignedInAnswer:
+    """Return a grant; into the cookies it goes as well, but of a session that acts by bearer token and has none."""
+    if visit.identity is None or visit.bearer is None:
+        handover.give(visit, grant)
+    return SignedInAnswer.of(grant)

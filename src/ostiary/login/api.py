@@ -1,4 +1,4 @@
-"""Signing in and out as JSON, and proving inside a session who one is."""
+"""Signing in and out as JSON, and proving inside a session who one is. By password: `lane`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ from typing import Annotated
 from ostiary.login.answers import (
     CodeShown,
     CodeWanted,
-    Credentials,
     OnTheWay,
     PasskeyBeside,
     PasskeyShown,
     PasswordAgain,
-    PasswordChangeAnswer,
     Replacement,
-    SecondFactorAnswer,
     TicketShown,
+    answered,
+    hand_over,
 )
-from ostiary.login.entrance import Entered, SecondFactorOwed
 from ostiary.login.second_step import SecondStep
 from ostiary.login.service import Login
 from ostiary.login.step_up import StepUp
 from ostiary.passkeys import Passkeys
 from ostiary.passkeys.answers import PasskeyOptions
-from ostiary.passwords import PasswordChangeRequired
-from ostiary.sessions import CookieHandover, Grant, Sessions
+from ostiary.sessions import CookieHandover, Sessions
 from ostiary.sessions.answers import SignedInAnswer
 from ostiary.web.answers import SECURITY, Done, refusals
 from ostiary.web.doors import (
@@ -37,7 +34,6 @@ from ostiary.web.doors import (
     api_router,
     service,
 )
-from ostiary.web.visit import Visit
 
 router = api_router("login")
 
@@ -46,15 +42,6 @@ TheSecondStep = Annotated[SecondStep, service(SecondStep)]
 TheStepUp = Annotated[StepUp, service(StepUp)]
 TheHandover = Annotated[CookieHandover, service(CookieHandover)]
 ThePasskeys = Annotated[Passkeys, service(Passkeys)]
-
-
-@router.post("/login", operation_id="login", responses=refusals(401, 423, 429, body=True))
-async def login(
-    credentials: Credentials, desk: TheDesk, handover: TheHandover, caller: EnteringCaller, visit: TheVisit
-) -> SignedInAnswer | OnTheWay:
-    """Sign in by username or proven address, and password."""
-    entered = await desk.with_password(caller, credentials.name, credentials.password, solution=credentials.challenge)
-    return answered(handover, visit, entered)
 
 
 @router.post("/password/replace", operation_id="replacePassword", responses=refusals(401, 423, 429, body=True))
@@ -74,7 +61,7 @@ async def finish_passkey_sign_in(
     browser = passkeys.challenges.browser_in(edge.cookies.read(visit, "passkey"))
     grant = await desk.with_passkey(caller, body.credential.read(), browser)
     visit.answers.append(edge.cookies.clear("passkey"))
-    return _hand_over(handover, visit, grant)
+    return hand_over(handover, visit, grant)
 
 
 # --- The second factor
@@ -144,7 +131,7 @@ async def finish_passkey_step_up(
     body: PasskeyShown, stepping: TheStepUp, handover: TheHandover, caller: SignedInCaller, visit: TheVisit
 ) -> SignedInAnswer:
     """Prove in this session who one is, by a passkey alone."""
-    return _hand_over(handover, visit, await stepping.by_passkey(caller, body.credential.read()))
+    return hand_over(handover, visit, await stepping.by_passkey(caller, body.credential.read()))
 
 
 @router.post(
@@ -159,19 +146,3 @@ async def logout(
     handover.take(visit)
     visit.answers.append((b"clear-site-data", b'"cache", "storage"'))
     return Done(detail="You are signed out.")
-
-
-def answered(handover: CookieHandover, visit: Visit, entered: Entered) -> SignedInAnswer | OnTheWay:
-    """Return how a sign-in goes on, as JSON; with its cookies, where that is a session."""
-    if isinstance(entered, SecondFactorOwed):
-        return SecondFactorAnswer(mfa_required=True, ticket=entered.ticket, methods=list(entered.methods))
-    if isinstance(entered, PasswordChangeRequired):
-        return PasswordChangeAnswer(password_change_required=True, ticket=entered.ticket, reason=entered.reason)
-    return _hand_over(handover, visit, entered)
-
-
-def _hand_over(handover: CookieHandover, visit: Visit, grant: Grant) -> SignedInAnswer:
-    """Return a grant; into the cookies it goes as well, but of a session that acts by bearer token and has none."""
-    if visit.identity is None or visit.bearer is None:
-        handover.give(visit, grant)
-    return SignedInAnswer.of(grant)

@@ -45,16 +45,18 @@ import ostiary.texts.api
 import ostiary.texts.pages
 import ostiary.totp.api
 import ostiary.totp.pages
+from ostiary.login.answers import Credentials, PasswordChangeAnswer, SecondFactorAnswer
 from ostiary.mail import Mailbox
-from ostiary.server.lanes import lanes_of
+from ostiary.server.lanes import lanes_behind, lanes_of
 from ostiary.sessions.answers import DeviceSessionAnswer, SignedInAnswer, UserAnswer
 from ostiary.texts import ConsoleCarrier
 from ostiary.web.answers import BEARER, SECURITY, ProblemAnswer
 from ostiary.web.assets import router as assets
 from ostiary.web.doors import PAGE_PREFIX, Edge, House, credential_at, service
 from ostiary.web.handlers import add_problem_handlers
-from ostiary.web.lane import Lane
+from ostiary.web.lane import Lane, answer
 from ostiary.web.render import Renderer
+from ostiary.web.visit import visit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +111,9 @@ ROUTERS = (
     assets,
 )
 OPENAPI_PATH = "/api/v1/openapi.json"
+ANSWERS_OF_LANES = (
+    ProblemAnswer, SignedInAnswer, UserAnswer, DeviceSessionAnswer, SecondFactorAnswer, PasswordChangeAnswer,
+)  # fmt: skip
 
 
 def build(house: Ostiary, app: FastAPI | None = None) -> App:
@@ -140,7 +145,16 @@ def build(house: Ostiary, app: FastAPI | None = None) -> App:
     )  # fmt: skip
     inside = House(edge, {type(part): part for part in parts})
 
+    lanes = {lane.path: lane for lane in lanes_behind(house)}
+
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        lane = lanes.get(scope["path"])
+        if lane is not None:
+            visit = visit_of(scope)
+            if scope["method"] == lane.method:
+                await answer(lane, visit, receive, send)
+                return
+            visit.lane_methods = {lane.method}
         inside.enter(scope)
         await app(scope, receive, send)
 
@@ -191,20 +205,23 @@ class Document:
 
     def encoded(self) -> bytes:
         """Return the document as JSON."""
-        self._encoded = self._encoded or _openapi(self._app, lanes_of(self._house), self._house)
+        self._encoded = self._encoded or _openapi(
+            self._app, [*lanes_of(self._house), *lanes_behind(self._house)], self._house
+        )
         return self._encoded
 
 
 def _openapi(app: FastAPI, lanes: list[Lane], house: Ostiary) -> bytes:
     import msgspec  # noqa: PLC0415
+    from fastapi.encoders import jsonable_encoder  # noqa: PLC0415
     from fastapi.openapi.utils import get_openapi  # noqa: PLC0415
     from pydantic.json_schema import models_json_schema  # noqa: PLC0415
 
     document = get_openapi(title=f"{house.settings.web.product_name} authentication", version="1", routes=app.routes)
-    shapes = [(shape, "serialization") for shape in (ProblemAnswer, SignedInAnswer, UserAnswer, DeviceSessionAnswer)]
+    shapes = [(Credentials, "validation"), *((shape, "serialization") for shape in ANSWERS_OF_LANES)]
     _, schemas = models_json_schema(shapes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     components = document.setdefault("components", {}).setdefault("schemas", {})
-    for name, schema in schemas["$defs"].items():
+    for name, schema in jsonable_encoder(schemas["$defs"], exclude_none=True).items():  # as the framework's own
         components.setdefault(name, schema)
     _say_who_is_asked(app, document)
     for lane in lanes:

@@ -31,6 +31,14 @@ def lanes_of(house: Ostiary) -> list[Lane]:
     return [*room.lanes(), *forward.lanes(), jwks_lane(house.keys, house.settings.keys), *_health(house)]
 
 
+def lanes_behind(house: Ostiary) -> list[Lane]:
+    """Return the paths that are answered in plain ASGI as well, but behind the framework: they load as late as it."""
+    from ostiary.login.lane import LoginLane  # noqa: PLC0415 - its shapes bring the framework
+
+    web = house.settings.web
+    return [LoginLane(house.login, house.guard, house.csrf, house.handover, web.largest_body).lane()]
+
+
 def _health(house: Ostiary) -> list[Lane]:
     async def healthz(_: Visit, __: Receive) -> bytes:
         return b'{"status":"alive"}'

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ostiary.core.errors import Problem
 from ostiary.web.address import ClientAddress
 from ostiary.web.headers import Header, api_policy, common_headers
+from ostiary.web.lane import JSON, Lane, answer
 from ostiary.web.probe import HEADER as PROBE
 from ostiary.web.problems import BodyTooLarge, HeadersTooLarge, InternalFault, NotFound, send_problem
 from ostiary.web.redirects import SeeOther
@@ -18,7 +19,6 @@ from ostiary.web.strict_json import MalformedJSON
 from ostiary.web.visit import App, Message, Receive, Scope, Send, Visit
 
 if TYPE_CHECKING:
-    from ostiary.web.lane import Lane
     from ostiary.web.languages import Languages
     from ostiary.web.probe import Probe
     from ostiary.web.settings import WebSettings
@@ -34,7 +34,6 @@ NONE: Mapping[tuple[str, str], Admission] = {}
 # no second spelling of a path that a limit or a check could overlook.
 _PATH = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
 MOST_HEADERS = 100
-JSON = (b"content-type", b"application/json")
 PREFLIGHT_SECONDS = b"86400"
 CORS_HEADERS = b"authorization, content-type, x-csrf-token, x-csrftoken"
 
@@ -138,18 +137,12 @@ class Gate:
             dressed = _without_body(dressed)
         lane = self._fast_lane.get((scope["method"], visit.path))
         if lane is not None:
-            await self._answer(lane, visit, receive, dressed)
+            await answer(lane, visit, receive, dressed)
             return
         visit.lane_methods = self._lane_methods.get(visit.path, frozenset())
         admission = self._admissions.get((visit.method, visit.path), nullcontext)
         async with admission(visit):
             await self._app(scope, self._bounded(receive), dressed)
-
-    async def _answer(self, lane: Lane, visit: Visit, receive: Receive, send: Send) -> None:
-        body = await lane.ask(visit, receive)
-        headers = [JSON, (b"cache-control", lane.cache_control), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
     async def _answer_probe(self, seen: bytes, send: Send) -> None:
         headers = [JSON, (b"content-length", b"%d" % len(seen))]
@@ -157,7 +150,7 @@ class Gate:
         await send({"type": "http.response.body", "body": seen})
 
     async def _answer_at_once(self, lane: Lane, visit: Visit, receive: Receive, send: Send) -> None:
-        """As `_answer`, dressed already: of what such an answer wears almost all is known beforehand."""
+        """As `answer`, dressed already: of what such an answer wears almost all is known beforehand."""
         body = await lane.ask(visit, receive)
         headers = [
             *self._lane_headers[lane.path], (b"content-length", b"%d" % len(body)),

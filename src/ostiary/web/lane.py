@@ -9,8 +9,9 @@ from typing import Any
 from ostiary.core.errors import InvalidFields
 from ostiary.web.problems import BodyTooLarge, MediaTypeUnsupported
 from ostiary.web.strict_json import MalformedJSON, loads
-from ostiary.web.visit import Receive, Visit
+from ostiary.web.visit import Receive, Send, Visit
 
+JSON = (b"content-type", b"application/json")
 Ask = Callable[[Visit, Receive], Awaitable[bytes]]
 
 
@@ -29,6 +30,14 @@ class Lane:
     ask: Ask
     operation: dict[str, Any]
     cache_control: bytes = b"no-store"
+
+
+async def answer(lane: Lane, visit: Visit, receive: Receive, send: Send) -> None:
+    """Answer a request to a lane; the gate dresses what is sent."""
+    body = await lane.ask(visit, receive)
+    headers = [JSON, (b"cache-control", lane.cache_control), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def read_object(visit: Visit, receive: Receive, largest: int) -> dict[str, object]:

@@ -7,8 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from ostiary.core.errors import FieldError, InvalidFields
-from ostiary.login.answers import OnTheWay
-from ostiary.login.api import answered
+from ostiary.login.answers import OnTheWay, answered
 from ostiary.login.links.verb import ByLink
 from ostiary.magiclinks import MagicLinks, Opened, Typed
 from ostiary.sessions import CookieHandover

@@ -52,40 +52,6 @@ class AsyncAuthVerbs:
             )
         )
 
-    async def login(
-        self,
-        *,
-        password: str,
-        username: str | Unset | None = UNSET,
-        email: str | Unset | None = UNSET,
-        login: str | Unset | None = UNSET,
-        challenge: str | Unset | None = UNSET,
-    ) -> SignInResult:
-        """Sign in by username or proven address, and password.
-
-        `POST /api/v1/auth/login`
-
-        Args:
-            password: At most 1024 characters.
-            username: At most 320 characters.
-            email: At most 320 characters.
-            login: At most 320 characters.
-            challenge: The solution of the challenge that the refusal before carried. At most 2048 characters.
-
-        Raises:
-            ApiProblem: The house refuses, with status 401, 422, 423 among others.
-            OstiaryError: Any other failure.
-        """
-        call: Call[SignInResult] = Call(
-            "login",
-            "POST",
-            "/api/v1/auth/login",
-            (SignedIn, SecondFactorOwed, PasswordChangeOwed),
-            credential="ignored",
-            body={"password": password, "username": username, "email": email, "login": login, "challenge": challenge},
-        )
-        return await self._sender.send(call)
-
     async def replace_password(self, *, ticket: str, new_password: str) -> SignInResult:
         """Replace a password that a sign-in found to be breached, and sign in; every other session ends.
 
@@ -323,3 +289,37 @@ class AsyncAuthVerbs:
                 body={"refresh_token": refresh_token},
             )
         )
+
+    async def login(
+        self,
+        *,
+        password: str,
+        username: str | Unset | None = UNSET,
+        email: str | Unset | None = UNSET,
+        login: str | Unset | None = UNSET,
+        challenge: str | Unset | None = UNSET,
+    ) -> SignInResult:
+        """Sign in by username or proven address, and password.
+
+        `POST /api/v1/auth/login`
+
+        Args:
+            password: At most 1024 characters.
+            username: At most 320 characters.
+            email: At most 320 characters.
+            login: At most 320 characters.
+            challenge: The solution of the challenge that the refusal before carried. At most 2048 characters.
+
+        Raises:
+            ApiProblem: The house refuses, with status 401, 422, 423 among others.
+            OstiaryError: Any other failure.
+        """
+        call: Call[SignInResult] = Call(
+            "login",
+            "POST",
+            "/api/v1/auth/login",
+            (SignedIn, SecondFactorOwed, PasswordChangeOwed),
+            credential="ignored",
+            body={"password": password, "username": username, "email": email, "login": login, "challenge": challenge},
+        )
+        return await self._sender.send(call)
