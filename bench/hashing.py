@@ -65,6 +65,7 @@ def _alone(house: Process, files: Files, plan: Plan, show: Show) -> float:
     _login(house, files, 1)  # the first ones import what they need
     _register(house, 1)
     for _ in range(plan.hashing_rounds):
+        house.rest()
         raws.append(raw_hash.measure(plan.hashing))
         before = house.cpu()
         logins.append(_login(house, files, plan.hashing))
@@ -97,6 +98,7 @@ def _flood(house: Process, files: Files, plan: Plan, show: Show) -> None:
     raws: list[raw_hash.Raw] = []
     loads: list[Load] = []
     for _ in range(plan.floods):
+        house.rest()
         raws.append(raw_hash.measure(plan.hashing))
         load = Wrk().run(
             f"{house.url}{API}/login", "login", files.names, people.PASSWORD, "timed", seconds=plan.flood,
@@ -125,6 +127,7 @@ def _calm(house: Process, files: Files, plan: Plan, capacity: float, show: Show)
     raws: list[raw_hash.Raw] = []
     clients = int(2 * OFFERED * capacity)  # a refusal takes a second, the pause another one
     for _ in range(plan.floods):
+        house.rest()
         raws.append(raw_hash.measure(1))  # only to know whether the machine is quiet
         alone.append(_probe(house, files, plan.flood))
         running = Wrk().begin(

@@ -110,6 +110,15 @@ class Process:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
+    def rest(self) -> None:
+        """Wait until what was asked of it before is done: letters that are on their way, callers that were held."""
+        given_up_at = time.perf_counter() + READY_SECONDS
+        while time.perf_counter() < given_up_at:
+            before = self.cpu()
+            time.sleep(0.5)
+            if self.cpu() - before <= 0.02:
+                return
+
     def memory(self) -> Memory:
         """Return its resident memory."""
         lines = dict(line.split(":", 1) for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines())

@@ -87,7 +87,7 @@ def _show_text(text: KeptText) -> None:
 def _run(data: Path, host: str, port: int, mailbox: Mailbox | None, console: ConsoleCarrier | None) -> None:
     import uvloop  # noqa: PLC0415
 
-    from ostiary.cli.turns import ask_for_short_turns  # noqa: PLC0415
+    from ostiary.core.turns import SHORT, ask_for_turns  # noqa: PLC0415
     from ostiary.settings import load  # noqa: PLC0415
     from ostiary.wiring import Ostiary  # noqa: PLC0415
 
@@ -99,7 +99,7 @@ def _run(data: Path, host: str, port: int, mailbox: Mailbox | None, console: Con
     settings = load(folder, defaults=defaults)
     house = Ostiary(settings, folder, post=mailbox, console=console)
     sys.setswitchinterval(SWITCH_SECONDS)
-    ask_for_short_turns()
+    ask_for_turns(SHORT)  # and so do the threads of the server and the database, which are started from here
     uvloop.run(_serve(house, host, port, mailbox))
 
 
