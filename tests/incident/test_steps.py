@@ -95,6 +95,31 @@ class TestBlocking:
         assert [alert.kind for alert in await house.alerts.open()] == ["incident"]
         assert (await house.audit.verify()).ok
 
+    async def test_a_network_that_is_blocked_and_let_in_again_is_a_step_each(
+        self, house: Ostiary, outside: httpx.AsyncClient
+    ) -> None:
+        await house.incident.block_network(KEEPER, "203.0.113.0/24", CAUSE, lifetime=None, spares_known=False)
+        await heard(house)
+        assert (await outside.get("/auth/sign-in")).status_code == 403
+        assert not await house.incident.unblock_network(KEEPER, "198.51.100.0/24", CAUSE)  # no deed, no step
+        assert await house.incident.unblock_network(KEEPER, "203.0.113.0/24", CAUSE)
+        await heard(house)
+        assert (await outside.get("/auth/sign-in")).status_code == 200
+
+        lines = await house.audit.listed(action="incident.step_taken")
+        assert [line.details["step"] for line in lines] == ["unblock-network", "block-network"]
+        assert [line.private for line in lines] == [{"keeper": "kim", "reason": "somebody is in"}] * 2
+        assert "somebody is in" not in str(await raw(house.database_url, "SELECT details FROM journal"))
+        assert [alert.kind for alert in await house.alerts.open()] == ["incident", "incident"]
+
+    async def test_a_block_of_strangers_spares_who_is_signed_in(
+        self, house: Ostiary, outside: httpx.AsyncClient
+    ) -> None:
+        grant = await register(outside)
+        await house.incident.block_network(KEEPER, "203.0.113.0/24", CAUSE, lifetime=None, spares_known=True)
+        await heard(house)
+        assert await status_of(outside, grant) == 200
+
 
 class TestEndingSessions:
     async def test_of_one_account(self, house: Ostiary, outside: httpx.AsyncClient) -> None:

@@ -233,7 +233,7 @@ def status(data: Path) -> None:
 
 @incident.command("block-network")
 @data_option
-@click.option("--reason", default="incident", show_default=True, help="Why; goes into the journal.")
+@reason_option
 @click.option("--for", "lifetime", type=Span(), help="How long, such as 24h; without it, until it is unblocked.")
 @click.option("--strangers-only", is_flag=True, help="Spare running sessions and browsers that were signed in before.")
 @click.argument("network")
@@ -241,10 +241,9 @@ def block_network(data: Path, reason: str, lifetime: timedelta | None, network: 
     """Refuse every request from a network, such as 203.0.113.0/24."""
 
     async def errand(house: Ostiary) -> None:
-        block = await house.blocks.add(
-            keeper(), network, reason=reason, lifetime=lifetime, by=_cause(reason).keeper,
-            bars="strangers" if strangers_only else "everything",
-        )  # fmt: skip
+        block = await house.incident.block_network(
+            keeper(), network, _cause(reason), lifetime=lifetime, spares_known=strangers_only
+        )
         click.echo(f"{block.network} is shut to {SHUT[block.bars]}{f' for {lifetime}' if lifetime else ''}.")
 
     run_with_house(data, errand)
@@ -252,12 +251,13 @@ def block_network(data: Path, reason: str, lifetime: timedelta | None, network: 
 
 @incident.command("unblock-network")
 @data_option
+@reason_option
 @click.argument("network")
-def unblock_network(data: Path, network: str) -> None:
+def unblock_network(data: Path, reason: str, network: str) -> None:
     """Let a network in again."""
 
     async def errand(house: Ostiary) -> None:
-        if not await house.blocks.remove(keeper(), network):
+        if not await house.incident.unblock_network(keeper(), network, _cause(reason)):
             raise click.ClickException(f"{network} was not blocked. `ostiary incident status` shows what is.")
         click.echo(f"{network} is not blocked any more.")
 

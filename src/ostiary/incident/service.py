@@ -16,6 +16,8 @@ from ostiary.core.errors import Misconfigured
 from ostiary.incident import queries
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from ostiary.accounts import Accounts
     from ostiary.alerts import Alert, Alerts
     from ostiary.apikeys import ApiKeys
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ostiary.keys import Keys
     from ostiary.mail import Letters, Post
     from ostiary.mfa import Mfa
+    from ostiary.protection import Block, Blocks
     from ostiary.sessions import Sessions
 
 JOB = "incident.letter"
@@ -61,7 +64,7 @@ class Incident:
 
     def __init__(
         self, database: Database, accounts: Accounts, sessions: Sessions, api_keys: ApiKeys, mfa: Mfa, keys: Keys,
-        alerts: Alerts, letters: Letters, post: Post, outbox: Outbox,
+        blocks: Blocks, alerts: Alerts, letters: Letters, post: Post, outbox: Outbox,
     ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
@@ -69,6 +72,7 @@ class Incident:
         self._api_keys = api_keys
         self._mfa = mfa
         self._keys = keys
+        self._blocks = blocks
         self._alerts = alerts
         self._letters = letters
         self._post = post
@@ -95,6 +99,41 @@ class Incident:
                 await self._note(unit, cause, "block-account", accounts=1, sessions=ended)
                 return ended
         raise NoSuchAccount("The account keeps changing. Please try again.")
+
+    async def block_network(
+        self, caller: Caller, network: str, cause: Cause, *, lifetime: timedelta | None, spares_known: bool
+    ) -> Block:
+        """Shut a network out; an older block of the same is replaced.
+
+        Args:
+            caller: Who asks.
+            network: Such as `203.0.113.0/24`, or one address.
+            cause: Who takes the step, and why.
+            lifetime: None until it is lifted.
+            spares_known: Whether running sessions and browsers that were signed in before are let in.
+
+        Raises:
+            InvalidFields: It is no network.
+        """
+        async with self._database.unit(caller) as unit:
+            block = await self._blocks.put(
+                unit, network, reason=cause.reason, lifetime=lifetime,
+                bars="strangers" if spares_known else "everything", by=cause.keeper,
+            )  # fmt: skip
+            await self._note(unit, cause, "block-network", bars=block.bars)
+        return block
+
+    async def unblock_network(self, caller: Caller, network: str, cause: Cause) -> bool:
+        """Let a network in again; False, and no step, if it was not blocked.
+
+        Raises:
+            InvalidFields: It is no network.
+        """
+        async with self._database.unit(caller) as unit:
+            lifted = await self._blocks.lift(unit, network)
+            if lifted:
+                await self._note(unit, cause, "unblock-network")
+        return lifted
 
     async def end_sessions(self, caller: Caller, account_ids: Sequence[str] | None, cause: Cause) -> int:
         """End the sessions of some accounts, or of everybody; return how many ended."""
