@@ -101,8 +101,7 @@ class Receiver:
             status = await self.deliver(msgspec.convert(payload["notice"], Notice))
         except OutboundFailed as failure:
             if str(failure) == TimeoutError.__name__:
-                self._rest = min(max(FIRST_REST, 2 * self._rest), LONGEST_REST)
-                self._rests_until = self._database.clock.now() + self._rest
+                self._let_rest()
             raise
         self._rest = 0
         if status == GONE:
@@ -111,6 +110,13 @@ class Receiver:
         elif not 200 <= status < 300:
             log.warning("the receiver %s answered %d", self.name, status)
             raise ReceiverRefused
+
+    def _let_rest(self) -> None:
+        now = self._database.clock.now()
+        if now < self._rests_until:  # of deliveries that waited side by side, the first counts
+            return
+        self._rest = min(max(FIRST_REST, 2 * self._rest), LONGEST_REST)
+        self._rests_until = now + self._rest
 
     async def deliver(self, notice: Notice) -> int:
         """Send it once and return the receiver's status.
