@@ -140,6 +140,24 @@ async def test_a_storm_of_subjects_is_listed_and_not_sent(open_house: OpenHouse,
     assert len(letters(house)) == 5
 
 
+async def test_what_is_open_is_shown_by_its_gravity_for_as_long_as_it_is_counted(
+    house: Ostiary, clock: ManualClock
+) -> None:
+    """What strangers can raise by the hundred must not hide that somebody wrote to the journal."""
+    await raised(house, "journal_broken")
+    clock.advance(minutes=1)
+    for number in range(60):
+        await raised(house, "address_blocked", subject=str(number))
+    await raised(house, "session_stolen")
+    found = [alert.kind for alert in await house.alerts.open()]
+    assert (found[:3], len(found)) == (["journal_broken", "session_stolen", "address_blocked"], 62)
+
+    clock.advance(minutes=59)
+    assert "journal_broken" not in [alert.kind for alert in await house.alerts.open()]
+    clock.advance(minutes=1)
+    assert await house.alerts.open() == []
+
+
 async def test_what_is_rolled_back_raises_nothing(house: Ostiary) -> None:
     async def refuse() -> None:
         async with house.database.unit() as unit:

@@ -97,6 +97,13 @@ NEWEST = Query(
     Alert,
 )  # fmt: skip
 
+_GRAVITY = case((alerts.c.severity == "critical", 0), (alerts.c.severity == "warning", 1), else_=2)
+OPEN_NOW = Query(
+    select(alerts).where(alerts.c.open_as.is_not(None), alerts.c.quiet_until > bindparam("now"))
+    .order_by(_GRAVITY, alerts.c.at.desc(), alerts.c.id.desc()).limit(bindparam("most")),
+    Alert,
+)  # fmt: skip
+
 OF_ACCOUNT = Query(
     select(alerts).where(alerts.c.account_id == bindparam("account_id")).order_by(alerts.c.at, alerts.c.id), Alert
 )

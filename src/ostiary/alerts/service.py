@@ -98,10 +98,9 @@ class Alerts:
         """Return alerts, the newest first."""
         return await self._database.all(queries.NEWEST, since=since, most=max(1, min(most, MOST_LISTED)))
 
-    async def open(self, *, most: int = 50) -> list[Alert]:
-        """Return the alerts whose repetitions are being counted now, the newest first."""
-        now = self._database.clock.now()
-        return [alert for alert in await self.listed(most=most) if alert.open_as and alert.quiet_until > now]
+    async def open(self) -> list[Alert]:
+        """Return the alerts whose repetitions are counted now, the gravest first: no storm of others hides them."""
+        return await self._database.all(queries.OPEN_NOW, now=self._database.clock.now(), most=MOST_LISTED)
 
     async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
         """Return the alerts that concern an account, for its owner's export."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ostiary.wiring import Ostiary
 
 LONGEST_MESSAGE = 20_000
+MOST_SHOWN = 20
 _SPAN = re.compile(r"(\d{1,5})([mhd])")
 SHUT = {"everything": "everything", "strangers": "strangers", "unproven": "strangers without a proof of work"}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -177,7 +178,9 @@ def rotate(data: Path, reason: str, new_secret: Path | None, *, yes: bool) -> No
 @click.option("--id", "notice_id", help="Name of the notice; by default made from the text.")
 @click.option("--all", "everybody", is_flag=True, help="To everybody.")
 @click.option("--account", "logins", multiple=True, help="To this name, address or id; may be repeated.")
-@click.option("--since", help="To all accounts signed in to since: 24h, or 2026-11-22T08:00Z.")
+@click.option(
+    "--since", help="To everybody with a session begun or refreshed in the last 24h, say, or since 2026-11-22T08:00Z."
+)
 def notify(
     data: Path, reason: str, file: Path, notice_id: str | None, logins: tuple[str, ...], since: str | None,
     *, everybody: bool,
@@ -196,7 +199,7 @@ def notify(
         if everybody:
             audience = house.incident.everybody()
         elif since is not None:
-            audience = house.incident.signed_in_since(_moment(since, house.clock.now()))
+            audience = house.incident.used_since(_moment(since, house.clock.now()))
         else:
             audience = _each([(await account_named(house, login)).id for login in logins])
         try:
@@ -225,8 +228,10 @@ def status(data: Path) -> None:
         for key in (key for key in await house.keys.listed() if key.sealed and key.retires_at is None):
             click.echo(f"key {key.purpose:8} {key.id:18} {max(0, now - key.activates_at) // 86_400_000} days old")
         click.echo(f"{len(found.alerts)} alerts are open.")
-        for alert in found.alerts:
+        for alert in found.alerts[:MOST_SHOWN]:
             click.echo(f"  {iso(alert.at)}  {alert.severity:8} {alert.kind:22} {alert.count} times")
+        if len(found.alerts) > MOST_SHOWN:
+            click.echo("  and less grave ones: `ostiary alert list`")
 
     run_with_house(data, errand)
 

@@ -241,10 +241,13 @@ class Incident:
                 yield account.id
             after = found[-1].id
 
-    async def signed_in_since(self, since: Millis) -> AsyncIterator[str]:
-        """Yield the id of every account that somebody signed in to since a moment."""
+    async def used_since(self, since: Millis) -> AsyncIterator[str]:
+        """Yield the id of every account of which a session was begun or refreshed since a moment, ended or not.
+
+        A thief's is often an older one, so that it was begun since is not asked.
+        """
         after = ""
-        while found := await self._sessions.signed_in_since(since, after=after, most=BATCH):
+        while found := await self._sessions.used_since(since, after=after, most=BATCH):
             for account_id in found:
                 yield account_id
             after = found[-1]
