@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.audit.written import entries, found, kinds, put_back, saved, write
 from tests.core.db.raw import raw
-from tests.house import OpenHouse, journalled
+from tests.house import OpenHouse, journalled, letter_to
 
 from ostiary.audit import AnchorFailed, JournalSettings
 from ostiary.audit.anchors import _append
@@ -152,10 +152,35 @@ async def test_an_end_that_was_put_back_is_found_and_stays_in_the_journal(house:
     assert kinds(await house.audit.verify()) == {"set-back"}
     await house.checkpoints.write(KEEPER)
     assert "journal.break_found" in await journalled(house)
+    assert [alert.kind for alert in await house.alerts.open()] == ["journal_broken"]
     await write(house, 9)
     await house.checkpoints.write(KEEPER)
     assert "set-back" in kinds(await house.audit.verify())
     assert (await journalled(house)).count("journal.break_found") == 1
+
+
+async def test_a_journal_that_the_schedule_will_not_vouch_for_is_an_alert(
+    open_house: OpenHouse, clock: ManualClock
+) -> None:
+    """No entry meets what was done here; without an alert, silence at the anchor would be all that tells."""
+    house: Ostiary = await open_house(work=False, journal={"keep": "P30D"}, alerts={"mail_to": ["keeper@example.org"]})
+    await write(house, 3)
+    await house.checkpoints.tend(HOUSE)
+    await raw(house.database_url, "UPDATE journal_strands SET entries = entries + 1 WHERE strand = -1")
+    await write(house, 1)
+    assert await house.alerts.open() == []
+    clock.advance(hours=1)
+
+    for _ in range(3):  # the schedule tries again, and tells once
+        with pytest.raises(JournalBroken):
+            await house.checkpoints.tend(HOUSE)
+    assert [alert.kind for alert in await house.alerts.open()] == ["journal_broken"]
+    await letter_to(house, "keeper@example.org", "journal_broken")
+
+    clock.advance(days=2)
+    with pytest.raises(JournalBroken):
+        await house.retention.tend(HOUSE)
+    assert [alert.kind for alert in await house.alerts.open()] == ["journal_broken"]
 
 
 async def test_a_whole_database_put_back_is_shown_by_an_anchored_checkpoint_alone(house: Ostiary) -> None:

@@ -90,7 +90,7 @@ class Alerts:
         return True
 
     async def journal_broken(self, unit: Unit, what: list[str]) -> None:
-        """Raise an alert where the journal itself, while it is being written, finds an end that is not its own."""
+        """Raise an alert where the journal, written or about to be vouched for, is found not to be this house's own."""
         await self.raise_(unit, "journal_broken", parts=what)
         await self._outbox.flush(unit)  # the unit is past its own
 

@@ -99,6 +99,7 @@ class Checkpoints:
                     return last
                 if known is None or not await self._goes_on(unit, known, strands):
                     unit.note("journal.break_found", what="checkpoint")
+                    await self._alarm(unit)
             statement = Statement(
                 0 if last is None else last.sequence + 1, unit.now, "" if last is None else digest_of(last.jws),
                 len(strands), strands,
@@ -118,7 +119,16 @@ class Checkpoints:
         last = await self.newest()
         now, every = self.database.clock.now(), millis(self.settings.checkpoint_every)
         if last is None or type(last.at) is not int or not last.at <= now < last.at + every:
-            await self.write(caller)
+            try:
+                await self.write(caller)
+            except JournalBroken:
+                await self.alarm(caller)
+                raise
+
+    async def alarm(self, caller: Caller) -> None:
+        """Tell the keepers that the schedule found the journal not to be this house's own; nobody else would."""
+        async with self.database.unit(caller) as unit:
+            await self._alarm(unit)
 
     async def newest(self) -> Stored | None:
         """Return the newest stored checkpoint."""
@@ -159,6 +169,10 @@ class Checkpoints:
                 findings.add(REGISTER, stored.sequence, "checkpoint-forged", words)
             else:
                 expectations.add(later_says)
+
+    async def _alarm(self, unit: Unit) -> None:
+        if self.journal.on_break is not None:
+            await self.journal.on_break(unit, ["checkpoint"])
 
     def _read(self, stored: Stored) -> Statement | None:
         with contextlib.suppress(StatementRefused, TypeError):  # the latter: SQLite takes bytes for text

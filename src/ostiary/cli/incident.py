@@ -139,8 +139,9 @@ def rotate(data: Path, reason: str, new_secret: Path | None, *, yes: bool) -> No
 
     Signing, MAC and index keys die: access and refresh tokens, cookies, known
     browsers, links in letters that are under way and the counters of failed
-    logins are void. Data, journal and pepper keys are rotated: what they
-    sealed stays readable. A crash at any moment leaves a house that starts.
+    logins are void. Data, journal, checkpoint, API-key and pepper keys are
+    rotated: what they sealed stays readable, and API keys stay good. A crash at
+    any moment leaves a house that starts.
     """
     if not yes:
         click.echo("Everybody is signed out, links in letters are void, and locked names open again.")
