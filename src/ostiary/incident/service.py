@@ -13,6 +13,7 @@ from ostiary.accounts import Account, NoSuchAccount
 from ostiary.core.clock import iso
 from ostiary.core.crypto import Unsealable
 from ostiary.core.errors import Misconfigured
+from ostiary.core.jobs import PATIENT_ATTEMPTS
 from ostiary.incident import queries
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Incident:
         self._alerts = alerts
         self._letters = letters
         self._post = post
-        outbox.on(JOB, self.send)
+        outbox.on(JOB, self.send, attempts=PATIENT_ATTEMPTS)
 
     async def block_account(self, caller: Caller, account_id: str, cause: Cause) -> int:
         """Close an account to everybody; return how many sessions that ended.
