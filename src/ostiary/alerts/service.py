@@ -68,7 +68,7 @@ class Alerts:
         severity = KINDS[kind].severity
         digest = self._macs.digest("alert", f"{kind} {account_id or ''} {subject}")
         quiet_until = unit.now + millis(self._settings.quiet)
-        before = await unit.find(queries.CLOSE, as_open=digest, now=unit.now)
+        before = await unit.find(queries.CLOSE, as_open=digest, now=unit.now, latest=self._latest(unit))
         alert_id = new_id(unit.now)
         opened = await unit.get(
             queries.OPEN, id=alert_id, at=unit.now, kind=kind, severity=severity, account_id=account_id,
@@ -126,11 +126,15 @@ class Alerts:
         """Delete alerts that are over a year old."""
         return await self._database.run(queries.PRUNE, before=self._database.clock.now() - millis(KEPT))
 
+    def _latest(self, unit: Unit) -> Millis:
+        """Return when every quiet time that was begun by now is over; clocks of machines may differ by one."""
+        return unit.now + 2 * millis(self._settings.quiet)
+
     async def _tell(self, unit: Unit, notice: Notice) -> None:
         """Queue a new alert, unless so many of its kind are new that they would bury everything else."""
         of_kind = await unit.get(
             queries.SPEND, name="alerts.kind", digest=self._macs.digest("alert kind", notice.kind), now=unit.now,
-            closes_at=unit.now + millis(self._settings.quiet),
+            latest=self._latest(unit), closes_at=unit.now + millis(self._settings.quiet),
         )  # fmt: skip
         notice = msgspec.structs.replace(notice, is_last=of_kind.number == self._settings.most_of_a_kind)
         unit.afterwards(partial(self.sinks.log, notice))
