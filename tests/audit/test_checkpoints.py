@@ -377,6 +377,13 @@ async def test_a_log_server_gets_each_checkpoint(open_house: OpenHouse, scheme: 
     assert message == f"<109>1 2026-09-21T14:13:20.000Z localhost ostiary - checkpoint - {stored.jws}"
 
 
+async def test_a_datagram_that_cannot_leave_this_machine_is_not_taken_for_sent(house: Ostiary) -> None:
+    async with udp_syslog() as server:
+        with pytest.raises(OSError, match="long"):
+            await house.checkpoints.anchors.deliver(f"syslog://127.0.0.1:{server.port}", "x" * 70_000, 0)
+        assert server.heard.empty()
+
+
 async def test_an_anchor_out_of_reach_holds_up_nothing_and_gets_it_later(
     open_house: OpenHouse, clock: ManualClock, tmp_path: Path
 ) -> None:
