@@ -295,8 +295,8 @@ class Rooms:
         )  # fmt: skip
         self.recovery.serve()
         self.incident = Incident(
-            self.database, self.accounts, self.sessions, self.api_keys, self.mfa, self.keys, self.alerts,
-            self.letters, self.post, self.outbox,
+            self.database, self.accounts, self.sessions, self.api_keys, self.mfa, self.keys, self.blocks,
+            self.alerts, self.letters, self.post, self.outbox,
         )  # fmt: skip
 
         self.personal_data = PersonalData(

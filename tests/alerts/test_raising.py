@@ -114,6 +114,28 @@ async def test_many_at_the_end_of_the_quiet_time_are_one_again(house: Ostiary, c
     assert [alert.count for alert in await house.alerts.listed()] == [30, 1]
 
 
+async def test_a_clock_that_was_ahead_for_a_moment_silences_nothing(house: Ostiary, clock: ManualClock) -> None:
+    clock.advance(days=365)
+    for number in range(11):
+        await raised(house, subject=str(number))
+    clock.advance(days=-365)
+    await house.outbox.drain()
+    before = len(letters(house))
+
+    assert await raised(house, subject="0")
+    assert await raised(house, subject="new")
+    assert not await raised(house, subject="new")
+    await house.outbox.drain()
+    assert len(letters(house)) == before + 2
+
+
+async def test_clocks_of_two_machines_may_differ(house: Ostiary, clock: ManualClock) -> None:
+    clock.advance(minutes=1)
+    assert await raised(house)
+    clock.advance(seconds=-30)
+    assert not await raised(house)
+
+
 async def test_another_subject_or_account_or_kind_is_another_alert(house: Ostiary) -> None:
     assert await raised(house, subject="a")
     assert await raised(house, subject="b")
@@ -138,6 +160,24 @@ async def test_a_storm_of_subjects_is_listed_and_not_sent(open_house: OpenHouse,
     assert await raised(house, "address_blocked", subject="203.0.113.1")
     await house.outbox.drain()
     assert len(letters(house)) == 5
+
+
+async def test_what_is_open_is_shown_by_its_gravity_for_as_long_as_it_is_counted(
+    house: Ostiary, clock: ManualClock
+) -> None:
+    """What strangers can raise by the hundred must not hide that somebody wrote to the journal."""
+    await raised(house, "journal_broken")
+    clock.advance(minutes=1)
+    for number in range(60):
+        await raised(house, "address_blocked", subject=str(number))
+    await raised(house, "session_stolen")
+    found = [alert.kind for alert in await house.alerts.open()]
+    assert (found[:3], len(found)) == (["journal_broken", "session_stolen", "address_blocked"], 62)
+
+    clock.advance(minutes=59)
+    assert "journal_broken" not in [alert.kind for alert in await house.alerts.open()]
+    clock.advance(minutes=1)
+    assert await house.alerts.open() == []
 
 
 async def test_what_is_rolled_back_raises_nothing(house: Ostiary) -> None:

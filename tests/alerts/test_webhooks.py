@@ -146,7 +146,7 @@ async def test_a_dead_receiver_holds_up_neither_the_other_nor_the_letters(
         for _ in range(40):
             clock.advance(hours=2)
             await house.outbox.drain()
-    assert await raw(house.database_url, "SELECT DISTINCT attempts FROM outbox WHERE failed_at IS NOT NULL") == [(24,)]
+    assert await raw(house.database_url, "SELECT DISTINCT attempts FROM outbox WHERE failed_at IS NOT NULL") == [(36,)]
     assert len(site.heard) == 5
 
 
@@ -181,6 +181,45 @@ async def test_a_receiver_that_hangs_does_not_hold_up_the_other(open_house: Open
         clock.advance(seconds=30)
         await house.outbox.drain()
         assert len(slow.heard) > 1
+
+
+async def test_a_receiver_that_hangs_rests_for_longer_each_time_until_it_answers(
+    open_house: OpenHouse, clock: ManualClock
+) -> None:
+    hangs = True
+
+    async def hang(_: Heard, writer: asyncio.StreamWriter) -> None:
+        if hangs:
+            await asyncio.sleep(30)
+        writer.write(OK)
+
+    async with open_site(Site(instead=hang)) as site:
+        house = await open_house(
+            work=False, outbound={**LOOPBACK, "timeout": 0.5},
+            alerts={"webhooks": [{"url": site.url, "secret": SECRET}], "most_of_a_kind": 100},
+        )  # fmt: skip
+
+        async def is_asked(*subjects: str) -> bool:
+            before = len(site.heard)
+            for subject in subjects:
+                await raised(house, subject=subject)
+            await house.outbox.drain()
+            return len(site.heard) > before
+
+        assert await is_asked(*"abcde")  # five that hang side by side are one reason to rest
+        clock.advance(seconds=29)
+        assert not await is_asked("f")
+        clock.advance(seconds=1)
+        assert await is_asked("g")
+        clock.advance(seconds=59)
+        assert not await is_asked("h")
+        clock.advance(seconds=1)
+        hangs = False
+        assert await is_asked("i")
+        hangs = True
+        assert await is_asked("j")
+        clock.advance(seconds=30)
+        assert await is_asked("k")
 
 
 async def test_a_receiver_that_is_gone_is_left_in_peace_until_a_restart(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 from tests.audit.written import entries, found, kinds, put_back, saved, write
 from tests.core.db.raw import raw
-from tests.house import OpenHouse, journalled
+from tests.house import OpenHouse, journalled, letter_to
 
-from ostiary.audit import JournalSettings
+from ostiary.audit import AnchorFailed, JournalSettings
+from ostiary.audit.anchors import _append
 from ostiary.audit.checkpoints import JOB
 from ostiary.audit.statement import CHECKPOINT_TYP, StatementRefused
 from ostiary.client import TokenRefused
@@ -58,6 +60,40 @@ async def test_the_schedule_waits_for_its_time_and_for_something_new(house: Osti
     clock.advance(hours=2)
     await house.checkpoints.tend(HOUSE)
     assert (await house.checkpoints.newest()).sequence == 1  # type: ignore[union-attr]
+
+
+async def test_a_checkpoint_of_a_time_to_come_does_not_silence_the_schedule(house: Ostiary, clock: ManualClock) -> None:
+    """The clock was wrong for a moment, a year ahead."""
+    clock.advance(days=365)
+    await house.checkpoints.tend(HOUSE)
+    clock.advance(days=-365)
+    await write(house, 1)
+    await house.checkpoints.tend(HOUSE)
+    newest = await house.checkpoints.newest()
+    assert newest is not None
+    assert (newest.sequence, newest.at) == (1, clock.now())
+    assert (await house.audit.verify()).ok
+
+
+@pytest.mark.parametrize("at", ["9000000000000", "'soon'"])
+async def test_somebody_who_writes_the_database_does_not_silence_the_schedule(
+    house: Ostiary, storage: str, at: str
+) -> None:
+    if storage != "sqlite" and not at.isdecimal():
+        return  # PostgreSQL's columns take no other kinds
+    await house.checkpoints.tend(HOUSE)
+    await raw(house.database_url, f"UPDATE journal_checkpoints SET at = {at}")
+    await write(house, 1)
+    await house.checkpoints.tend(HOUSE)
+    assert (await house.checkpoints.newest()).sequence == 1  # type: ignore[union-attr]
+    assert "journal.break_found" in await journalled(house)
+
+
+async def test_a_number_that_leaves_no_room_for_a_successor_is_refused_in_words(house: Ostiary) -> None:
+    await house.checkpoints.write(KEEPER)
+    await raw(house.database_url, f"UPDATE journal_checkpoints SET sequence = {2**63 - 1}")
+    with pytest.raises(JournalBroken, match="stored a checkpoint"):
+        await house.checkpoints.write(KEEPER)
 
 
 async def test_of_checkpoints_at_once_each_has_a_number_of_its_own(open_house: OpenHouse) -> None:
@@ -116,10 +152,35 @@ async def test_an_end_that_was_put_back_is_found_and_stays_in_the_journal(house:
     assert kinds(await house.audit.verify()) == {"set-back"}
     await house.checkpoints.write(KEEPER)
     assert "journal.break_found" in await journalled(house)
+    assert [alert.kind for alert in await house.alerts.open()] == ["journal_broken"]
     await write(house, 9)
     await house.checkpoints.write(KEEPER)
     assert "set-back" in kinds(await house.audit.verify())
     assert (await journalled(house)).count("journal.break_found") == 1
+
+
+async def test_a_journal_that_the_schedule_will_not_vouch_for_is_an_alert(
+    open_house: OpenHouse, clock: ManualClock
+) -> None:
+    """No entry meets what was done here; without an alert, silence at the anchor would be all that tells."""
+    house: Ostiary = await open_house(work=False, journal={"keep": "P30D"}, alerts={"mail_to": ["keeper@example.org"]})
+    await write(house, 3)
+    await house.checkpoints.tend(HOUSE)
+    await raw(house.database_url, "UPDATE journal_strands SET entries = entries + 1 WHERE strand = -1")
+    await write(house, 1)
+    assert await house.alerts.open() == []
+    clock.advance(hours=1)
+
+    for _ in range(3):  # the schedule tries again, and tells once
+        with pytest.raises(JournalBroken):
+            await house.checkpoints.tend(HOUSE)
+    assert [alert.kind for alert in await house.alerts.open()] == ["journal_broken"]
+    await letter_to(house, "keeper@example.org", "journal_broken")
+
+    clock.advance(days=2)
+    with pytest.raises(JournalBroken):
+        await house.retention.tend(HOUSE)
+    assert [alert.kind for alert in await house.alerts.open()] == ["journal_broken"]
 
 
 async def test_a_whole_database_put_back_is_shown_by_an_anchored_checkpoint_alone(house: Ostiary) -> None:
@@ -272,6 +333,29 @@ async def test_a_file_gets_each_checkpoint_as_a_line(open_house: OpenHouse, tmp_
     assert (await house.audit.verify(anchored=file.read_text().splitlines())).ok
 
 
+async def test_a_line_that_a_full_disk_cut_short_does_not_spoil_the_next(open_house: OpenHouse, tmp_path: Path) -> None:
+    file = tmp_path / "anchor.jws"
+    house = await anchored_house(open_house, f"file:{file}")
+    await write(house, 1)
+    first = (await house.checkpoints.write(KEEPER)).jws
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def append_with_little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            _append(str(file), first)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    with pytest.raises(AnchorFailed):
+        await asyncio.to_thread(append_with_little_room)
+    assert file.read_text() == first[:100]
+
+    await house.outbox.drain()
+
+    assert file.read_text().splitlines() == [first[:100], first]
+
+
 async def test_an_object_store_gets_each_checkpoint_by_put(open_house: OpenHouse) -> None:
     async with http_server() as server:
         house = await anchored_house(open_house, f"http://127.0.0.1:{server.port}/journal/", anchor_token="t0ken")
@@ -291,6 +375,13 @@ async def test_a_log_server_gets_each_checkpoint(open_house: OpenHouse, scheme: 
         await house.outbox.drain()
         message = (await server.next()).decode()
     assert message == f"<109>1 2026-09-21T14:13:20.000Z localhost ostiary - checkpoint - {stored.jws}"
+
+
+async def test_a_datagram_that_cannot_leave_this_machine_is_not_taken_for_sent(house: Ostiary) -> None:
+    async with udp_syslog() as server:
+        with pytest.raises(OSError, match="long"):
+            await house.checkpoints.anchors.deliver(f"syslog://127.0.0.1:{server.port}", "x" * 70_000, 0)
+        assert server.heard.empty()
 
 
 async def test_an_anchor_out_of_reach_holds_up_nothing_and_gets_it_later(

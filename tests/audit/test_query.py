@@ -133,11 +133,23 @@ async def test_a_search_says_where_its_bound_ended_it_and_goes_on_from_there(
     stopped = await house.audit.search(Wanted(network=network), most_read=150, progress=told.append)
 
     assert (stopped.lines, stopped.read) == ([], 150)
-    assert stopped.stopped_at is not None
+    assert stopped.rest_until is not None
     assert told == [100, 150]
-    rest = await house.audit.search(Wanted(until=stopped.stopped_at.at, network=network))
+    rest = await house.audit.search(Wanted(until=stopped.rest_until, network=network))
     assert [line.action for line in rest.lines] == ["test.old"]
-    assert rest.stopped_at is None
+    assert rest.rest_until is None
+
+
+async def test_a_search_leaves_out_nothing_of_the_millisecond_in_which_its_bound_ended_it(house: Ostiary) -> None:
+    await note(house, "test.old", address="198.51.100.1")
+    await write(house, 20)  # by a clock that stands still
+    network = network_of("198.51.100.1")
+
+    stopped = await house.audit.search(Wanted(network=network), most_read=10)
+
+    assert (stopped.lines, stopped.read) == ([], 10)
+    rest = await house.audit.search(Wanted(until=stopped.rest_until, network=network))
+    assert [line.action for line in rest.lines] == ["test.old"]
 
 
 async def test_a_search_ends_with_as_many_lines_as_were_asked_for(house: Ostiary) -> None:

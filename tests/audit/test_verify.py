@@ -305,6 +305,7 @@ ODD = {
         copied("strand", "'last'", "position = 5"),
         "extra",
     ),
+    "text as strand": (copied("'x'", "0", "position = 5"), "extra"),
     "text as chain": ("UPDATE journal SET chain = 'text' WHERE position = 5", "edited"),
     "text as the sealed part": ("UPDATE journal SET sealed = 'text' WHERE position = 5", "edited"),
     "text as MAC": ("UPDATE journal_strands SET mac = 'text' WHERE strand = 0", "head-forged"),
@@ -319,7 +320,9 @@ async def test_a_value_of_a_kind_that_no_house_writes_is_found(house: Ostiary, o
     url = await cut_to_size(house)
     statement, kind = ODD[oddity]
     await raw(url, statement)
-    assert kind in {finding.kind for finding in (await verify(house)).findings}
+    findings = (await verify(house)).findings
+    assert kind in {finding.kind for finding in findings}
+    assert all(type(number) is int for finding in findings for number in (finding.strand, finding.position))
 
 
 async def test_a_journal_outlives_the_rotation_of_its_key(open_house: OpenHouse) -> None:

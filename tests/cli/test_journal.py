@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,8 +17,11 @@ from click.testing import CliRunner
 from tests.cli.test_commands import ADD, data, run, said, sign_in
 
 from ostiary.cli import ostiary
+from ostiary.cli.common import run_with_house
 from ostiary.cli.journal_words import instant
+from ostiary.core.caller import Caller
 from ostiary.core.clock import iso
+from ostiary.wiring import Ostiary
 
 __all__ = ["data"]
 NOW = 1_790_000_000_000
@@ -57,6 +61,31 @@ def test_the_journal_is_asked(data: Path) -> None:
     for wrong in (("--address", "x"), ("--since", "x"), ("--action", "login;"), ("--account", "nobody")):
         assert run(data, "journal", "list", *wrong).exit_code == 1
     assert said(data, "journal", "list", "--account", "A" * 22) == ""  # of an account that is deleted
+
+
+def test_what_strangers_and_intruders_wrote_is_nothing_that_a_terminal_obeys(data: Path) -> None:
+    """CWE-150: C1 controls, which some terminals obey, and what turns the direction of writing."""
+    said(data, *ADD)
+    planted = "Mozilla\x9b31m\x7f\u202e"
+
+    async def visit(house: Ostiary) -> None:
+        async with house.database.unit(Caller(request_id="r-1", address="203.0.113.7", agent=planted)) as unit:
+            unit.note("login.failed", None)
+
+    run_with_house(data, visit)
+    listed = said(data, "journal", "list", "--action", "login.failed")
+    assert "Mozilla\\u009b31m\\u007f\\u202e" in listed
+    assert all(character.isprintable() or character == "\n" for character in listed)
+
+    with sqlite3.connect(data / "ostiary.db") as database:
+        rest = "0, at, action, account_id, session_id, request_id, details, sealed, chain"
+        database.execute(f"INSERT INTO journal SELECT 'x' || char(155), {rest} FROM journal LIMIT 1")
+        database.execute(f"UPDATE journal SET at = {2**61} WHERE position = 1")
+    assert str(2**61) in said(data, "journal", "list")
+    assert str(2**61) in said(data, "journal", "export", "--format", "csv")
+    found = run(data, "journal", "verify")
+    assert found.exit_code == 1
+    assert "the whole: extra: strand x\\u009b has entries" in found.stdout
 
 
 def test_an_export_is_verified_without_the_house(data: Path, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def after(line: str, house: Deployment, output: str) -> None:
         case ["journal", "verify"]:
             assert "The journal is whole" in output
         case ["journal", "list"] if "step_taken" in line:
-            assert output.count("incident.step_taken") == 7
+            assert output.count("incident.step_taken") == 8
             assert "a backup was copied" in output
         case ["incident", "forget-factors"]:
             assert "has no second factor" in output
@@ -187,13 +187,15 @@ def test_every_line_of_the_guide_does_what_the_guide_says(deployment: Deployment
     steps = {line.split()[2] for line in lines if line.startswith("ostiary incident ")}
     assert {
         "status", "block-account", "block-network", "end-sessions", "revoke-keys", "rotate", "notify", "forget-factors",
+        "unblock-network",
     } == steps  # fmt: skip
-    deployment.wait_for_letters("Alert at", *["keeper@example.org"] * 7)  # six steps, each once, and the keys
+    deployment.wait_for_letters("Alert at", *["keeper@example.org"] * 9)  # eight steps, each once, and the keys
 
 
 def test_a_network_is_blocked_for_a_while_and_let_in_again(deployment: Deployment) -> None:
     blocked = deployment.type("ostiary incident block-network 203.0.113.0/24 --for 24h --reason 'a test'")
     assert blocked.returncode == 0, blocked.stderr
     assert "203.0.113.0/24" in deployment.type("ostiary incident status").stdout
-    assert deployment.type("ostiary incident unblock-network 203.0.113.0/24").returncode == 0
+    assert deployment.type("ostiary incident unblock-network 203.0.113.0/24").returncode == 2  # without a reason
+    assert deployment.type("ostiary incident unblock-network 203.0.113.0/24 --reason 'a test'").returncode == 0
     assert "203.0.113.0/24" not in deployment.type("ostiary incident status").stdout

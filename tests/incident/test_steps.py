@@ -95,6 +95,31 @@ class TestBlocking:
         assert [alert.kind for alert in await house.alerts.open()] == ["incident"]
         assert (await house.audit.verify()).ok
 
+    async def test_a_network_that_is_blocked_and_let_in_again_is_a_step_each(
+        self, house: Ostiary, outside: httpx.AsyncClient
+    ) -> None:
+        await house.incident.block_network(KEEPER, "203.0.113.0/24", CAUSE, lifetime=None, spares_known=False)
+        await heard(house)
+        assert (await outside.get("/auth/sign-in")).status_code == 403
+        assert not await house.incident.unblock_network(KEEPER, "198.51.100.0/24", CAUSE)  # no deed, no step
+        assert await house.incident.unblock_network(KEEPER, "203.0.113.0/24", CAUSE)
+        await heard(house)
+        assert (await outside.get("/auth/sign-in")).status_code == 200
+
+        lines = await house.audit.listed(action="incident.step_taken")
+        assert [line.details["step"] for line in lines] == ["unblock-network", "block-network"]
+        assert [line.private for line in lines] == [{"keeper": "kim", "reason": "somebody is in"}] * 2
+        assert "somebody is in" not in str(await raw(house.database_url, "SELECT details FROM journal"))
+        assert [alert.kind for alert in await house.alerts.open()] == ["incident", "incident"]
+
+    async def test_a_block_of_strangers_spares_who_is_signed_in(
+        self, house: Ostiary, outside: httpx.AsyncClient
+    ) -> None:
+        grant = await register(outside)
+        await house.incident.block_network(KEEPER, "203.0.113.0/24", CAUSE, lifetime=None, spares_known=True)
+        await heard(house)
+        assert await status_of(outside, grant) == 200
+
 
 class TestEndingSessions:
     async def test_of_one_account(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
@@ -304,7 +329,7 @@ class TestTelling:
         assert "&lt;b&gt;anyway&lt;/b&gt;" in letter.html
         assert isinstance(house.post, Mailbox)
         assert not [one for one in house.post.letters if one.to == "nora@example.org" and "Important" in one.subject]
-        for audience in (house.incident.everybody(), house.incident.signed_in_since(0)):
+        for audience in (house.incident.everybody(), house.incident.used_since(0)):
             assert await house.incident.notify(KEEPER, CAUSE, self.MESSAGE, audience) == (named, 0)
 
     async def test_an_interrupted_notice_goes_on_where_it_was(self, house: Ostiary, outside: httpx.AsyncClient) -> None:
@@ -328,17 +353,22 @@ class TestTelling:
         told = [letter.to for letter in house.post.letters if "Important" in letter.subject]
         assert sorted(told) == ["mira@example.org", "nora@example.org", "olga@example.org"]
 
-    async def test_those_who_signed_in_since(
+    async def test_those_of_whom_a_session_was_begun_or_refreshed_since(
         self, house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
     ) -> None:
-        await proven(house, outside, "mira")
+        """The refresh may have been the thief's, who has copied a session that is days old."""
+        mira = await proven(house, outside, "mira")
         await proven(house, outside, "nora")
+        await proven(house, outside, "olga")
         clock.advance(hours=2)
         since = clock.now()
         await login(outside, "nora")
-        audience = house.incident.signed_in_since(since)
-        assert (await house.incident.notify(KEEPER, CAUSE, self.MESSAGE, audience, "n1")) == ("n1", 1)
-        assert (await letter_to(house, "nora@example.org", "Important")).to == "nora@example.org"
+        assert await refreshed(outside, mira) == 200
+        await house.incident.end_sessions(KEEPER, None, CAUSE)
+        audience = house.incident.used_since(since)
+        assert (await house.incident.notify(KEEPER, CAUSE, self.MESSAGE, audience, "n1")) == ("n1", 2)
+        for name in ("mira", "nora"):
+            assert (await letter_to(house, f"{name}@example.org", "Important")).to == f"{name}@example.org"
 
     async def test_an_id_stands_for_one_text(self, house: Ostiary) -> None:
         await house.incident.notify(KEEPER, CAUSE, self.MESSAGE, house.incident.everybody(), "n1")

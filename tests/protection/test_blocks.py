@@ -69,8 +69,9 @@ async def test_one_address_of_ipv6_stands_for_its_network_of_64_bits(house: Osti
         assert (await other.get("/auth/sign-in")).status_code == 200
 
 
-async def test_a_mapped_address_is_blocked_as_the_ipv4_address_that_it_is(house: Ostiary) -> None:
-    await block(house, "::ffff:203.0.113.7")
+@pytest.mark.parametrize("text", ["::ffff:203.0.113.7", "::ffff:203.0.113.0/120"])
+async def test_a_mapped_address_or_network_is_blocked_as_the_ipv4_one_that_it_is(house: Ostiary, text: str) -> None:
+    await block(house, text)
 
     async with client_of(house, HERE) as client:
         assert (await client.get("/auth/sign-in")).status_code == 403
@@ -163,12 +164,12 @@ async def test_an_ended_block_is_deleted(house: Ostiary, clock: ManualClock) -> 
     assert await house.blocks.prune() == 0
 
 
-async def test_what_is_blocked_is_journalled_and_the_address_is_sealed(house: Ostiary) -> None:
+async def test_what_is_blocked_is_journalled_and_the_address_and_the_reason_are_sealed(house: Ostiary) -> None:
     await block(house, HERE, lifetime=timedelta(hours=1))
 
     (line,) = [line for line in await house.audit.listed() if line.action == "network.blocked"]
-    assert HERE not in str(line.details)
-    assert line.private == {"network": f"{HERE}/32", "by": ""}
+    assert not {HERE, "a test"} & set(line.details.values())
+    assert line.private == {"network": f"{HERE}/32", "by": "", "reason": "a test"}
 
 
 async def test_signing_in_again_and_again_is_no_failure(house: Ostiary, outside: httpx.AsyncClient) -> None:

@@ -10,6 +10,7 @@ from ostiary.accounts import queries
 from ostiary.accounts.addresses import find_address_key
 from ostiary.accounts.agents import agent_parts
 from ostiary.core.clock import millis, moment
+from ostiary.core.jobs import PATIENT_ATTEMPTS
 from ostiary.core.secrets import b64, new_id, plain_digest
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class OwnerLetters:
         self._places = places
         self._tokens = tokens
         self._admit = admit
-        outbox.on(JOB, self.send)
+        outbox.on(JOB, self.send, attempts=PATIENT_ATTEMPTS)
 
     async def send(self, payload: dict[str, Any]) -> None:
         """Send one letter.

@@ -71,7 +71,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "journal_broken": Kind(
         "critical",
-        "The house found an end of its journal that it did not write.",
+        "The house found its journal not to be as it wrote it.",
         "Somebody could write to the database: read the incident guide, and run `ostiary journal verify`.",
     ),
     "account_disowned": Kind(

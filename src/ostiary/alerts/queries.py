@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, case, delete, func, literal_column, select, update
+from sqlalchemy import bindparam, case, delete, func, literal_column, or_, select, update
 
 from ostiary.alerts.models import alerts
 from ostiary.core.clock import Millis
@@ -47,9 +47,14 @@ class Number(msgspec.Struct, frozen=True):
     number: int
 
 
+def _is_over(end: Any) -> Any:  # noqa: ANN401 - a column, and what is said of it
+    """Say that a quiet time has passed, or was begun by a clock that was far ahead: that must silence nothing."""
+    return or_(end <= bindparam("now"), end > bindparam("latest"))
+
+
 CLOSE = Query(
     update(alerts)
-    .where(alerts.c.open_as == bindparam("as_open"), alerts.c.quiet_until <= bindparam("now"))
+    .where(alerts.c.open_as == bindparam("as_open"), _is_over(alerts.c.quiet_until))
     .values(open_as=None)
     .returning(alerts.c.count.label("number")),
     Number,
@@ -72,7 +77,7 @@ def _spend(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
         name=bindparam("name"), digest=bindparam("digest"), spent=1, opened_at=bindparam("now"),
         closes_at=bindparam("closes_at"),
     )  # fmt: skip
-    is_over = counters.c.closes_at <= bindparam("now")
+    is_over = _is_over(counters.c.closes_at)
     return statement.on_conflict_do_update(
         index_elements=["name", "digest"],
         set_={
@@ -94,6 +99,13 @@ WAITING = Query(select(func.count().label("number")).select_from(_WAITING.limit(
 NEWEST = Query(
     select(alerts).where(alerts.c.at >= bindparam("since")).order_by(alerts.c.at.desc(), alerts.c.id.desc())
     .limit(bindparam("most")),
+    Alert,
+)  # fmt: skip
+
+_GRAVITY = case((alerts.c.severity == "critical", 0), (alerts.c.severity == "warning", 1), else_=2)
+OPEN_NOW = Query(
+    select(alerts).where(alerts.c.open_as.is_not(None), alerts.c.quiet_until > bindparam("now"))
+    .order_by(_GRAVITY, alerts.c.at.desc(), alerts.c.id.desc()).limit(bindparam("most")),
     Alert,
 )  # fmt: skip
 

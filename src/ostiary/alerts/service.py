@@ -68,7 +68,7 @@ class Alerts:
         severity = KINDS[kind].severity
         digest = self._macs.digest("alert", f"{kind} {account_id or ''} {subject}")
         quiet_until = unit.now + millis(self._settings.quiet)
-        before = await unit.find(queries.CLOSE, as_open=digest, now=unit.now)
+        before = await unit.find(queries.CLOSE, as_open=digest, now=unit.now, latest=self._latest(unit))
         alert_id = new_id(unit.now)
         opened = await unit.get(
             queries.OPEN, id=alert_id, at=unit.now, kind=kind, severity=severity, account_id=account_id,
@@ -90,7 +90,7 @@ class Alerts:
         return True
 
     async def journal_broken(self, unit: Unit, what: list[str]) -> None:
-        """Raise an alert where the journal itself, while it is being written, finds an end that is not its own."""
+        """Raise an alert where the journal, written or about to be vouched for, is found not to be this house's own."""
         await self.raise_(unit, "journal_broken", parts=what)
         await self._outbox.flush(unit)  # the unit is past its own
 
@@ -98,10 +98,9 @@ class Alerts:
         """Return alerts, the newest first."""
         return await self._database.all(queries.NEWEST, since=since, most=max(1, min(most, MOST_LISTED)))
 
-    async def open(self, *, most: int = 50) -> list[Alert]:
-        """Return the alerts whose repetitions are being counted now, the newest first."""
-        now = self._database.clock.now()
-        return [alert for alert in await self.listed(most=most) if alert.open_as and alert.quiet_until > now]
+    async def open(self) -> list[Alert]:
+        """Return the alerts whose repetitions are counted now, the gravest first: no storm of others hides them."""
+        return await self._database.all(queries.OPEN_NOW, now=self._database.clock.now(), most=MOST_LISTED)
 
     async def personal(self, unit: Unit, account_id: str) -> dict[str, Any]:
         """Return the alerts that concern an account, for its owner's export."""
@@ -127,11 +126,15 @@ class Alerts:
         """Delete alerts that are over a year old."""
         return await self._database.run(queries.PRUNE, before=self._database.clock.now() - millis(KEPT))
 
+    def _latest(self, unit: Unit) -> Millis:
+        """Return when every quiet time that was begun by now is over; clocks of machines may differ by one."""
+        return unit.now + 2 * millis(self._settings.quiet)
+
     async def _tell(self, unit: Unit, notice: Notice) -> None:
         """Queue a new alert, unless so many of its kind are new that they would bury everything else."""
         of_kind = await unit.get(
             queries.SPEND, name="alerts.kind", digest=self._macs.digest("alert kind", notice.kind), now=unit.now,
-            closes_at=unit.now + millis(self._settings.quiet),
+            latest=self._latest(unit), closes_at=unit.now + millis(self._settings.quiet),
         )  # fmt: skip
         notice = msgspec.structs.replace(notice, is_last=of_kind.number == self._settings.most_of_a_kind)
         unit.afterwards(partial(self.sinks.log, notice))

@@ -17,6 +17,7 @@ from ostiary.alerts import queries
 from ostiary.alerts.kinds import KINDS
 from ostiary.alerts.notice import Notice
 from ostiary.core.clock import millis, moment
+from ostiary.core.jobs import PATIENT_ATTEMPTS
 from ostiary.core.outbound import OutboundFailed, OutboundRefused
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ log = logging.getLogger("ostiary.alerts")
 
 LETTER, WEBHOOK = "alert.letter", "alert.webhook"
 LEVELS = {"notice": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
-ATTEMPTS = 24
-"""With the outbox's waits, an hour at most each, a receiver may be away for half a day."""
-
 GONE = 410
 
 FIRST_REST, LONGEST_REST = millis(timedelta(seconds=30)), millis(timedelta(minutes=10))
@@ -101,8 +99,7 @@ class Receiver:
             status = await self.deliver(msgspec.convert(payload["notice"], Notice))
         except OutboundFailed as failure:
             if str(failure) == TimeoutError.__name__:
-                self._rest = min(max(FIRST_REST, 2 * self._rest), LONGEST_REST)
-                self._rests_until = self._database.clock.now() + self._rest
+                self._let_rest()
             raise
         self._rest = 0
         if status == GONE:
@@ -111,6 +108,13 @@ class Receiver:
         elif not 200 <= status < 300:
             log.warning("the receiver %s answered %d", self.name, status)
             raise ReceiverRefused
+
+    def _let_rest(self) -> None:
+        now = self._database.clock.now()
+        if now < self._rests_until:  # of deliveries that waited side by side, the first counts
+            return
+        self._rest = min(max(FIRST_REST, 2 * self._rest), LONGEST_REST)
+        self._rests_until = now + self._rest
 
     async def deliver(self, notice: Notice) -> int:
         """Send it once and return the receiver's status.
@@ -152,9 +156,9 @@ class Sinks:
 
     def serve(self, outbox: Outbox) -> None:
         """Take the jobs of alerts from now on; each receiver has a job of its own, so none waits for another."""
-        outbox.on(LETTER, self.send)
+        outbox.on(LETTER, self.send, attempts=PATIENT_ATTEMPTS)
         for receiver in self.receivers:
-            outbox.on(receiver.job, receiver.take, attempts=ATTEMPTS)
+            outbox.on(receiver.job, receiver.take, attempts=PATIENT_ATTEMPTS)
 
     async def queue(self, unit: Unit, notice: Notice) -> None:
         """Queue an alert for mail and webhooks, in the transaction of its cause."""

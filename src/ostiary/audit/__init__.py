@@ -3,6 +3,7 @@
 from ostiary.audit.anchors import AnchorFailed, Anchors
 from ostiary.audit.checkpoints import Checkpoints
 from ostiary.audit.export import Export, ExportOverrun, Order
+from ostiary.audit.formats import when
 from ostiary.audit.offline import verify_export
 from ostiary.audit.queries import Line, Place
 from ostiary.audit.retention import Cut, Retention
@@ -14,4 +15,5 @@ from ostiary.audit.wanted import Wanted, network_of
 __all__ = [
     "AnchorFailed", "Anchors", "Audit", "Checkpoints", "Cut", "Export", "ExportOverrun", "Finding", "JournalSettings",
     "Kind", "Line", "Order", "Place", "Retention", "Search", "Verdict", "Wanted", "network_of", "verify_export",
+    "when",
 ]  # fmt: skip

@@ -73,13 +73,15 @@ class Anchors:
     async def _datagram(parts: SplitResult, message: bytes) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(WITHIN_SECONDS):
-            transport, _ = await loop.create_datagram_endpoint(
-                asyncio.DatagramProtocol, remote_addr=(parts.hostname or "", parts.port or 0)
+            transport, sender = await loop.create_datagram_endpoint(
+                _Sender, remote_addr=(parts.hostname or "", parts.port or 0)
             )
         try:
             transport.sendto(message)
         finally:
             transport.close()
+        if sender.failure is not None:
+            raise sender.failure
 
     @staticmethod
     async def _stream(parts: SplitResult, message: bytes) -> None:
@@ -93,13 +95,33 @@ class Anchors:
                 await writer.wait_closed()
 
 
+class _Sender(asyncio.DatagramProtocol):
+    """Keeps why a datagram did not leave this machine: too large, no way there."""
+
+    failure: OSError | None = None
+
+    def error_received(self, exc: Exception) -> None:
+        if isinstance(exc, OSError):
+            self.failure = exc
+
+
 def _append(path: str, jws: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        os.write(handle, f"{jws}\n".encode())  # one call: two processes do not write into each other's line
+        line = f"{jws}\n".encode()
+        if _is_cut_short(handle):
+            line = b"\n" + line
+        if os.write(handle, line) < len(line):  # one call: two processes do not write into each other's line
+            raise AnchorFailed("there was no room for a whole line")
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _is_cut_short(handle: int) -> bool:
+    """Tell whether the last line has no end: the disk was full when it was written."""
+    size = os.fstat(handle).st_size
+    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
 
 
 def _stamp(at: Millis) -> str:

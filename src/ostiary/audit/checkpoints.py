@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 JOB = "journal.anchor"
 LOCK = "journal checkpoint"
+NEVER_REACHED = 1 << 62
+"""A number of a checkpoint with no room for its successors; at one in a minute, this house is far from it."""
+
 COMPARED = 1000
 """So many stored checkpoints, the newest, a verification compares with: six weeks of hours."""
 
@@ -81,11 +84,14 @@ class Checkpoints:
         last checkpoint saw, the journal itself says so from now on.
 
         Raises:
-            JournalBroken: An end or a beginning of a strand is not this house's own.
+            JournalBroken: An end or a beginning of a strand is not this house's own, or the newest checkpoint has
+                a number that it never gave.
         """
         async with self.database.unit(caller) as unit:
             await unit.lock(LOCK)
             last = await unit.find(queries.NEWEST_CHECKPOINTS, most=1)
+            if last is not None and last.sequence >= NEVER_REACHED:
+                raise JournalBroken(f"Somebody stored a checkpoint {last.sequence}: `ostiary journal verify`.")
             strands = await self._strands(unit)
             known = None if last is None else self._read(last)
             if last is not None:
@@ -93,6 +99,7 @@ class Checkpoints:
                     return last
                 if known is None or not await self._goes_on(unit, known, strands):
                     unit.note("journal.break_found", what="checkpoint")
+                    await self._alarm(unit)
             statement = Statement(
                 0 if last is None else last.sequence + 1, unit.now, "" if last is None else digest_of(last.jws),
                 len(strands), strands,
@@ -104,10 +111,24 @@ class Checkpoints:
         return made
 
     async def tend(self, caller: Caller) -> None:
-        """Write a checkpoint if it is time for one; safe in every process at once."""
+        """Write a checkpoint if it is time for one; safe in every process at once.
+
+        One of a time to come, by a clock that was wrong or by somebody who
+        writes the database, keeps no later one from being written.
+        """
         last = await self.newest()
-        if last is None or last.at + millis(self.settings.checkpoint_every) <= self.database.clock.now():
-            await self.write(caller)
+        now, every = self.database.clock.now(), millis(self.settings.checkpoint_every)
+        if last is None or type(last.at) is not int or not last.at <= now < last.at + every:
+            try:
+                await self.write(caller)
+            except JournalBroken:
+                await self.alarm(caller)
+                raise
+
+    async def alarm(self, caller: Caller) -> None:
+        """Tell the keepers that the schedule found the journal not to be this house's own; nobody else would."""
+        async with self.database.unit(caller) as unit:
+            await self._alarm(unit)
 
     async def newest(self) -> Stored | None:
         """Return the newest stored checkpoint."""
@@ -148,6 +169,10 @@ class Checkpoints:
                 findings.add(REGISTER, stored.sequence, "checkpoint-forged", words)
             else:
                 expectations.add(later_says)
+
+    async def _alarm(self, unit: Unit) -> None:
+        if self.journal.on_break is not None:
+            await self.journal.on_break(unit, ["checkpoint"])
 
     def _read(self, stored: Stored) -> Statement | None:
         with contextlib.suppress(StatementRefused, TypeError):  # the latter: SQLite takes bytes for text

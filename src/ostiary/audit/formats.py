@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,14 @@ def json_line(entry: Entry, private: Private | msgspec.UnsetType) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
+def when(at: Millis) -> str:
+    """Return the time of an entry for people; a number that is no time, which no house writes, as it is."""
+    try:
+        return iso(at)
+    except (ValueError, OverflowError):
+        return str(at)
+
+
 # CSV
 
 COLUMNS = (
@@ -57,6 +66,7 @@ COLUMNS = (
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What makes a spreadsheet take a cell for a formula (OWASP, CSV Injection); the wide forms, too."""
+_WITHIN = re.compile(r"""(?<=[;|\t\r\n])(?=[ "'\u00a0]*[=+\-@＝＋－＠])""")
 
 
 def csv_head() -> bytes:
@@ -68,7 +78,7 @@ def csv_line(entry: Entry, private: Private | msgspec.UnsetType) -> bytes:
     """Return an entry as a line of CSV (RFC 4180), every cell quoted and harmless."""
     known, rest = _split(private)
     return _csv((
-        iso(entry.at), entry.action, entry.account_id or "", entry.session_id or "", entry.request_id,
+        when(entry.at), entry.action, entry.account_id or "", entry.session_id or "", entry.request_id,
         known.get("address", ""), known.get("agent", ""), entry.details, rest, str(entry.strand), str(entry.position),
         entry.chain.hex(),
     ))  # fmt: skip
@@ -78,8 +88,11 @@ def harmless(cell: str) -> str:
     """Return a cell that no spreadsheet computes: an apostrophe before what would be a formula.
 
     Quotes and blanks before it are looked through: what strips them once more
-    would find the formula behind.
+    would find the formula behind. The same within a cell, behind what parts
+    cells elsewhere: where people write 0,5, spreadsheets take the semicolon,
+    and to them these quotes do not hold a cell together.
     """
+    cell = _WITHIN.sub("'", cell)
     if cell.startswith(_FORMULA) or cell.lstrip(" \"'\u00a0").startswith(_FORMULA):
         return f"'{cell}"
     return cell

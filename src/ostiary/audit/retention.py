@@ -58,7 +58,11 @@ class Retention:
     async def tend(self, caller: Caller) -> None:
         """Delete what the setting says is too old; safe in every process at once."""
         if self.settings.keep is not None:
-            await self.prune(caller, self.database.clock.now() - millis(self.settings.keep))
+            try:
+                await self.prune(caller, self.database.clock.now() - millis(self.settings.keep))
+            except JournalBroken:
+                await self.checkpoints.alarm(caller)
+                raise
 
     async def plan(self, caller: Caller, before: Millis) -> tuple[Cut, ...]:
         """Return what `prune` would delete.

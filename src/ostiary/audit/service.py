@@ -48,6 +48,11 @@ class Search:
     read: int
     stopped_at: Place | None
 
+    @property
+    def rest_until(self) -> Millis | None:
+        """What to ask for as `until`, to go on: some of the same millisecond may not have been read yet."""
+        return None if self.stopped_at is None else self.stopped_at.at + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Audit:

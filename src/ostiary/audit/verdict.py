@@ -22,7 +22,7 @@ class Finding:
     """One place where the journal is not as it was written.
 
     Attributes:
-        strand: Which chain.
+        strand: Which chain; -1 for what is of none.
         position: Which entry of it, counted from 0; of a range, the first.
         kind: What was done.
         words: The same for a person.
@@ -62,6 +62,7 @@ class Findings:
     found: list[Finding] = field(default_factory=list)
 
     def add(self, strand: int, position: int, kind: Kind, words: str) -> None:
-        """Note a place."""
+        """Note a place; where SQLite was given text for a number, the words alone say where."""
         if len(self.found) < MOST_FINDINGS:
+            strand, position = (number if type(number) is int else -1 for number in (strand, position))
             self.found.append(Finding(strand, position, kind, words))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ostiary.wiring import Ostiary
 
 LONGEST_MESSAGE = 20_000
+MOST_SHOWN = 20
 _SPAN = re.compile(r"(\d{1,5})([mhd])")
 SHUT = {"everything": "everything", "strangers": "strangers", "unproven": "strangers without a proof of work"}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -138,8 +139,9 @@ def rotate(data: Path, reason: str, new_secret: Path | None, *, yes: bool) -> No
 
     Signing, MAC and index keys die: access and refresh tokens, cookies, known
     browsers, links in letters that are under way and the counters of failed
-    logins are void. Data, journal and pepper keys are rotated: what they
-    sealed stays readable. A crash at any moment leaves a house that starts.
+    logins are void. Data, journal, checkpoint, API-key and pepper keys are
+    rotated: what they sealed stays readable, and API keys stay good. A crash at
+    any moment leaves a house that starts.
     """
     if not yes:
         click.echo("Everybody is signed out, links in letters are void, and locked names open again.")
@@ -177,7 +179,9 @@ def rotate(data: Path, reason: str, new_secret: Path | None, *, yes: bool) -> No
 @click.option("--id", "notice_id", help="Name of the notice; by default made from the text.")
 @click.option("--all", "everybody", is_flag=True, help="To everybody.")
 @click.option("--account", "logins", multiple=True, help="To this name, address or id; may be repeated.")
-@click.option("--since", help="To all accounts signed in to since: 24h, or 2026-11-22T08:00Z.")
+@click.option(
+    "--since", help="To everybody with a session begun or refreshed in the last 24h, say, or since 2026-11-22T08:00Z."
+)
 def notify(
     data: Path, reason: str, file: Path, notice_id: str | None, logins: tuple[str, ...], since: str | None,
     *, everybody: bool,
@@ -196,7 +200,7 @@ def notify(
         if everybody:
             audience = house.incident.everybody()
         elif since is not None:
-            audience = house.incident.signed_in_since(_moment(since, house.clock.now()))
+            audience = house.incident.used_since(_moment(since, house.clock.now()))
         else:
             audience = _each([(await account_named(house, login)).id for login in logins])
         try:
@@ -225,15 +229,17 @@ def status(data: Path) -> None:
         for key in (key for key in await house.keys.listed() if key.sealed and key.retires_at is None):
             click.echo(f"key {key.purpose:8} {key.id:18} {max(0, now - key.activates_at) // 86_400_000} days old")
         click.echo(f"{len(found.alerts)} alerts are open.")
-        for alert in found.alerts:
+        for alert in found.alerts[:MOST_SHOWN]:
             click.echo(f"  {iso(alert.at)}  {alert.severity:8} {alert.kind:22} {alert.count} times")
+        if len(found.alerts) > MOST_SHOWN:
+            click.echo("  and less grave ones: `ostiary alert list`")
 
     run_with_house(data, errand)
 
 
 @incident.command("block-network")
 @data_option
-@click.option("--reason", default="incident", show_default=True, help="Why; goes into the journal.")
+@reason_option
 @click.option("--for", "lifetime", type=Span(), help="How long, such as 24h; without it, until it is unblocked.")
 @click.option("--strangers-only", is_flag=True, help="Spare running sessions and browsers that were signed in before.")
 @click.argument("network")
@@ -241,10 +247,9 @@ def block_network(data: Path, reason: str, lifetime: timedelta | None, network: 
     """Refuse every request from a network, such as 203.0.113.0/24."""
 
     async def errand(house: Ostiary) -> None:
-        block = await house.blocks.add(
-            keeper(), network, reason=reason, lifetime=lifetime, by=_cause(reason).keeper,
-            bars="strangers" if strangers_only else "everything",
-        )  # fmt: skip
+        block = await house.incident.block_network(
+            keeper(), network, _cause(reason), lifetime=lifetime, spares_known=strangers_only
+        )
         click.echo(f"{block.network} is shut to {SHUT[block.bars]}{f' for {lifetime}' if lifetime else ''}.")
 
     run_with_house(data, errand)
@@ -252,12 +257,13 @@ def block_network(data: Path, reason: str, lifetime: timedelta | None, network: 
 
 @incident.command("unblock-network")
 @data_option
+@reason_option
 @click.argument("network")
-def unblock_network(data: Path, network: str) -> None:
+def unblock_network(data: Path, reason: str, network: str) -> None:
     """Let a network in again."""
 
     async def errand(house: Ostiary) -> None:
-        if not await house.blocks.remove(keeper(), network):
+        if not await house.incident.unblock_network(keeper(), network, _cause(reason)):
             raise click.ClickException(f"{network} was not blocked. `ostiary incident status` shows what is.")
         click.echo(f"{network} is not blocked any more.")
 

@@ -10,7 +10,7 @@ import click
 
 from ostiary.cli.common import data_option, keeper, run_with_house
 from ostiary.cli.journal_export import export
-from ostiary.cli.journal_words import filter_options, instant, progress_of, tell, wanted_of
+from ostiary.cli.journal_words import filter_options, harmless, instant, progress_of, tell, wanted_of
 from ostiary.core.clock import iso
 
 if TYPE_CHECKING:
@@ -89,9 +89,8 @@ def list_entries(
         else:
             search = await house.audit.search(wanted, most=most, most_read=most_read, progress=progress_of("opened"))
             lines = search.lines
-            if search.stopped_at is not None:
-                reached = iso(search.stopped_at.at)
-                tell(f"Stopped after {search.read} entries, at {reached}. Go on with --until {reached}")
+            if search.rest_until is not None:
+                tell(f"Stopped after {search.read} entries. Go on with --until {iso(search.rest_until)}")
         for line in lines:
             click.echo(_shown(line))
 
@@ -153,7 +152,7 @@ def prune(data: Path, before: str, dry_run: bool, yes: bool) -> None:
 def _told(verdict: Verdict, good: str) -> int:
     for finding in verdict.findings:
         place = f"strand {finding.strand}, position {finding.position}" if finding.strand >= 0 else "the whole"
-        click.secho(f"{place}: {finding.kind}: {finding.words}", fg="red")
+        click.secho(f"{place}: {finding.kind}: {harmless(finding.words)}", fg="red")
     words = good if verdict.ok else f"{len(verdict.findings)} findings"
     click.echo(f"{words}: {verdict.entries} entries in {verdict.strands} strands.")
     return 0 if verdict.ok else 1
@@ -170,6 +169,8 @@ def _checkpoints_in(file: Path | None) -> tuple[str, ...]:
 
 
 def _shown(line: Line) -> str:
+    from ostiary.audit import when  # noqa: PLC0415 - `--help` needs it not
+
     private = line.private if line.private is not None else {"personal": "erased"}
     said = json.dumps({**line.details, **private}, ensure_ascii=False, sort_keys=True)
-    return f"{iso(line.at)}  {line.action:26} {line.account_id or '-':22}  {said}"
+    return harmless(f"{when(line.at)}  {line.action:26} {line.account_id or '-':22}  {said}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -91,6 +92,11 @@ def progress_of(verb: str) -> Callable[[int], None]:
             tell(f"{entries} entries {verb} …")
 
     return progress
+
+
+def harmless(text: str) -> str:
+    """Return a line in which nothing is left that a terminal would obey: strangers choose their browser's name."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def tell(words: str) -> None:

@@ -35,6 +35,9 @@ RENEWAL_SECONDS = 3.0
 """How often a worker says that it is still at a job."""
 
 MOST_ATTEMPTS = 12
+PATIENT_ATTEMPTS = 36
+"""For what somebody must get to know and would not ask for again: with the waits, a little more than a day."""
+
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(hours=1)
 IDLE_SECONDS = 1.0

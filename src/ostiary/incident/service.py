@@ -13,9 +13,12 @@ from ostiary.accounts import Account, NoSuchAccount
 from ostiary.core.clock import iso
 from ostiary.core.crypto import Unsealable
 from ostiary.core.errors import Misconfigured
+from ostiary.core.jobs import PATIENT_ATTEMPTS
 from ostiary.incident import queries
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from ostiary.accounts import Accounts
     from ostiary.alerts import Alert, Alerts
     from ostiary.apikeys import ApiKeys
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from ostiary.keys import Keys
     from ostiary.mail import Letters, Post
     from ostiary.mfa import Mfa
+    from ostiary.protection import Block, Blocks
     from ostiary.sessions import Sessions
 
 JOB = "incident.letter"
@@ -61,7 +65,7 @@ class Incident:
 
     def __init__(
         self, database: Database, accounts: Accounts, sessions: Sessions, api_keys: ApiKeys, mfa: Mfa, keys: Keys,
-        alerts: Alerts, letters: Letters, post: Post, outbox: Outbox,
+        blocks: Blocks, alerts: Alerts, letters: Letters, post: Post, outbox: Outbox,
     ) -> None:  # fmt: skip
         self._database = database
         self._accounts = accounts
@@ -69,10 +73,11 @@ class Incident:
         self._api_keys = api_keys
         self._mfa = mfa
         self._keys = keys
+        self._blocks = blocks
         self._alerts = alerts
         self._letters = letters
         self._post = post
-        outbox.on(JOB, self.send)
+        outbox.on(JOB, self.send, attempts=PATIENT_ATTEMPTS)
 
     async def block_account(self, caller: Caller, account_id: str, cause: Cause) -> int:
         """Close an account to everybody; return how many sessions that ended.
@@ -95,6 +100,41 @@ class Incident:
                 await self._note(unit, cause, "block-account", accounts=1, sessions=ended)
                 return ended
         raise NoSuchAccount("The account keeps changing. Please try again.")
+
+    async def block_network(
+        self, caller: Caller, network: str, cause: Cause, *, lifetime: timedelta | None, spares_known: bool
+    ) -> Block:
+        """Shut a network out; an older block of the same is replaced.
+
+        Args:
+            caller: Who asks.
+            network: Such as `203.0.113.0/24`, or one address.
+            cause: Who takes the step, and why.
+            lifetime: None until it is lifted.
+            spares_known: Whether running sessions and browsers that were signed in before are let in.
+
+        Raises:
+            InvalidFields: It is no network.
+        """
+        async with self._database.unit(caller) as unit:
+            block = await self._blocks.put(
+                unit, network, reason=cause.reason, lifetime=lifetime,
+                bars="strangers" if spares_known else "everything", by=cause.keeper,
+            )  # fmt: skip
+            await self._note(unit, cause, "block-network", bars=block.bars)
+        return block
+
+    async def unblock_network(self, caller: Caller, network: str, cause: Cause) -> bool:
+        """Let a network in again; False, and no step, if it was not blocked.
+
+        Raises:
+            InvalidFields: It is no network.
+        """
+        async with self._database.unit(caller) as unit:
+            lifted = await self._blocks.lift(unit, network)
+            if lifted:
+                await self._note(unit, cause, "unblock-network")
+        return lifted
 
     async def end_sessions(self, caller: Caller, account_ids: Sequence[str] | None, cause: Cause) -> int:
         """End the sessions of some accounts, or of everybody; return how many ended."""
@@ -202,10 +242,13 @@ class Incident:
                 yield account.id
             after = found[-1].id
 
-    async def signed_in_since(self, since: Millis) -> AsyncIterator[str]:
-        """Yield the id of every account that somebody signed in to since a moment."""
+    async def used_since(self, since: Millis) -> AsyncIterator[str]:
+        """Yield the id of every account of which a session was begun or refreshed since a moment, ended or not.
+
+        A thief's is often an older one, so that it was begun since is not asked.
+        """
         after = ""
-        while found := await self._sessions.signed_in_since(since, after=after, most=BATCH):
+        while found := await self._sessions.used_since(since, after=after, most=BATCH):
             for account_id in found:
                 yield account_id
             after = found[-1]

@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Literal
 
+from ostiary.audit import network_of
 from ostiary.core.clock import Millis, millis
 from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.core.limits import seconds_until
@@ -197,22 +198,30 @@ class Blocks:
         unit.note(
             "network.blocked",
             bars=bars,
-            reason=reason,
             expires_at=expires_at,
-            private={"network": block.network, "by": by},
+            # A keeper's reason may name people.
+            private={"network": block.network, "by": by, "reason": reason},
         )
         unit.signal("blocks", block.network)
         return block
 
     async def remove(self, caller: Caller, network: str) -> bool:
         """Let a network in again; False if it was not blocked."""
-        which = _canonical(network)
         async with self._database.unit(caller) as unit:
-            removed = await unit.run(queries.DROP_BLOCK, which=which)
-            if removed:
-                unit.note("network.unblocked", private={"network": which})
-                unit.signal("blocks", which)
-            return bool(removed)
+            return await self.lift(unit, network)
+
+    async def lift(self, unit: Unit, network: str) -> bool:
+        """As `remove`, as part of a unit.
+
+        Raises:
+            InvalidFields: It is no network.
+        """
+        which = _canonical(network)
+        removed = await unit.run(queries.DROP_BLOCK, which=which)
+        if removed:
+            unit.note("network.unblocked", private={"network": which})
+            unit.signal("blocks", which)
+        return bool(removed)
 
     async def listed(self) -> list[Block]:
         """Return every living block, the newest first."""
@@ -254,7 +263,7 @@ def _canonical(text: str) -> str:
         address = parsed(text) if "/" not in text else None
         if address is not None:
             return str(ip_network((address, 32 if address.version == 4 else 64), strict=False))
-        return str(ip_network(text, strict=False))
+        return str(network_of(text))
     except ValueError:
         error = FieldError("network", "Give a network such as 203.0.113.0/24, or an address.", "network")
         raise InvalidFields(errors=(error,)) from None

@@ -247,9 +247,9 @@ END_BATCH = Query(
     Owned,
 )
 
-SIGNED_IN_SINCE = Query(
+USED_SINCE = Query(
     select(sessions.c.account_id)
-    .where(sessions.c.started_at >= bindparam("since"), sessions.c.account_id > bindparam("after"))
+    .where(sessions.c.seen_at >= bindparam("since"), sessions.c.account_id > bindparam("after"))
     .distinct()
     .order_by(sessions.c.account_id)
     .limit(bindparam("most")),

@@ -258,9 +258,9 @@ class Sessions:
                     count += 1
             after = last
 
-    async def signed_in_since(self, since: Millis, *, after: str = "", most: int = 100) -> list[str]:
-        """Return the ids of accounts that somebody signed in to since a moment, in order, after one id."""
-        found = await self._database.all(queries.SIGNED_IN_SINCE, since=since, after=after, most=most)
+    async def used_since(self, since: Millis, *, after: str = "", most: int = 100) -> list[str]:
+        """Return ids of accounts of which a session was begun or refreshed since a moment, in order, after one id."""
+        found = await self._database.all(queries.USED_SINCE, since=since, after=after, most=most)
         return [row.account_id for row in found]
 
     async def sign_out(self, caller: Caller, session_id: str | None) -> None:
