@@ -115,6 +115,18 @@ async def test_twenty_failures_in_an_hour_block_the_address_to_strangers_on_ever
     assert (found.network, found.bars) == (f"{HERE}/32", "strangers")
 
 
+async def test_haste_spares_nobody_the_block(house: Ostiary, clock: ManualClock) -> None:
+    """Whoever tries more than his five a minute has failed five times, and is blocked as soon as the patient one."""
+    async with client_of(house, HERE) as client:
+        for minute in range(4):
+            found = await asyncio.gather(*(attempt(client, f"name-{minute}-{number}") for number in range(40)))
+            assert sorted(answer.status_code for answer in found) == [401] * 5 + [429] * 35
+            clock.advance(minutes=1)
+
+        assert (await attempt(client, "mira")).status_code == 403
+    assert "network.blocked" in await journalled(house)
+
+
 async def test_a_network_on_the_allow_list_is_never_blocked_by_itself(
     open_house: OpenHouse, clock: ManualClock
 ) -> None:
