@@ -94,6 +94,9 @@ async def test_a_block_of_strangers_spares_sessions_and_known_browsers(
     assert (await attempt(outside, "mira", PASSWORD)).status_code == 403
     body = {"username": "nora", "email": "nora@example.org", "password": PASSWORD}
     assert (await outside.post(f"{API}/register", json=body)).status_code == 403
+    asked = {"email": "mira@example.org"}
+    assert (await outside.post(f"{API}/password-reset/request", json=asked)).status_code == 403
+    assert (await journalled(house)).count("attempt.refused") == 3, "refusals leave evidence"
 
 
 async def test_twenty_failures_in_an_hour_block_the_address_to_strangers_on_every_process(

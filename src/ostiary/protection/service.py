@@ -237,8 +237,10 @@ class Protection(KnownDevices, Enrolments, SentMessages):
 
     async def admit_csp_report(self, caller: Caller) -> bool:
         """Return whether one more report of a violated policy is counted; in memory, as a flood must cost no write."""
-        address = self._digest(counted(caller.address) if caller.address else "unknown")
-        for spend in (Spend(self.limits.reports, address), Spend(self.limits.all_reports, self._digest("all"))):
+        spends = [Spend(self.limits.all_reports, self._digest("all"))]
+        if caller.address is not None:
+            spends.insert(0, Spend(self.limits.reports, self._digest(counted(caller.address))))
+        for spend in spends:
             (count,) = await self._memory.spend(spend)
             if count.spent > spend.limit.number:
                 return False
