@@ -76,7 +76,9 @@ async def test_a_mapped_address_is_blocked_as_the_ipv4_address_that_it_is(house:
         assert (await client.get("/auth/sign-in")).status_code == 403
 
 
-@pytest.mark.parametrize("text", ["", "nowhere", "203.0.113.0/33", "1.2.3", "example.org", "203.0.113.7/24/8"])
+@pytest.mark.parametrize(
+    "text", ["", "nowhere", "203.0.113.0/33", "1.2.3", "example.org", "203.0.113.7/24/8", EVERYWHERE, "password 00"]
+)
 async def test_what_is_no_network_is_refused(house: Ostiary, text: str) -> None:
     with pytest.raises(InvalidFields):
         await block(house, text)
@@ -141,6 +143,28 @@ async def test_a_network_on_the_allow_list_is_never_blocked_by_itself(
 
         assert (await attempt(client, "mira")).status_code == 429  # the limit stays
     assert await house.blocks.listed() == []
+
+
+async def test_what_the_keeper_has_shut_for_longer_stays_so(
+    house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    """A twentieth failure that was under way while the keeper blocked its address must not soften the block."""
+    soon = {"reason": "20 failed logins in an hour", "lifetime": timedelta(hours=1)}
+    for kept in ({}, {"bars": "strangers"}, {"lifetime": timedelta(minutes=30)}):
+        await block(house, HERE, **kept)
+        (before,) = await house.blocks.listed()
+        async with house.database.unit(KEEPER) as unit:
+            await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon)
+        assert await house.blocks.listed() == [before]
+
+    clock.advance(minutes=30)  # the last one is over
+    async with house.database.unit(KEEPER) as unit:
+        await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon)
+        await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon | {"lifetime": timedelta(hours=2)})
+    (now,) = await house.blocks.listed()
+    assert (now.bars, now.expires_at) == ("strangers", clock.now() + 2 * 3_600_000)
+    assert (await attempt(outside, "mira")).status_code == 403
+    assert (await journalled(house)).count("network.blocked") == 5
 
 
 async def test_another_process_hears_of_a_block_without_being_asked(open_house: OpenHouse) -> None:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ostiary.core.clock import Millis, millis
 from ostiary.core.errors import FieldError, InvalidFields
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ostiary.core.caller import Caller
     from ostiary.core.clock import Clock
-    from ostiary.core.db import Database, Unit
+    from ostiary.core.db import Database, Query, Unit
     from ostiary.core.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,8 @@ class Blocks:
 
         Args:
             caller: Who does it.
-            network: Such as `203.0.113.0/24`, one address, or `everywhere`; one IPv6 address stands for its /64.
+            network: Such as `203.0.113.0/24`, or one address; one IPv6 address stands for its /64. `everywhere` bars
+                what is `unproven`, and nothing else.
             reason: In words.
             lifetime: None until it is lifted.
             bars: From what.
@@ -178,31 +179,37 @@ class Blocks:
             InvalidFields: It is no network.
         """
         async with self._database.unit(caller) as unit:
-            return await self.put(unit, network, reason=reason, lifetime=lifetime, bars=bars, by=by)
+            block = self._block(unit, network, reason, lifetime, bars)
+            await self._store(unit, queries.PUT_BLOCK, block, by)
+            return block
 
-    async def put(
-        self, unit: Unit, network: str, *, reason: str, lifetime: timedelta | None, bars: Bars, by: str = ""
-    ) -> Block:
-        """As `add`, as part of a unit.
+    async def put_by_itself(self, unit: Unit, network: str, *, reason: str, lifetime: timedelta, bars: Bars) -> None:
+        """Shut a network out because of what it did; a block of the keeper's that lasts longer, or bars more, stays."""
+        await self._store(unit, queries.PUT_BLOCK_BY_ITSELF, self._block(unit, network, reason, lifetime, bars), "")
 
-        Raises:
-            InvalidFields: It is no network.
-        """
+    @staticmethod
+    def _block(unit: Unit, network: str, reason: str, lifetime: timedelta | None, bars: Bars) -> Block:
         expires_at = unit.now + millis(lifetime) if lifetime is not None else None
         block = Block(_canonical(network), bars, reason, unit.now, expires_at)
-        await unit.run(
-            queries.PUT_BLOCK, network=block.network, bars=bars, reason=reason, created_at=unit.now,
-            expires_at=expires_at,
-        )  # fmt: skip
+        if _is_no_network(block.network) and bars != "unproven":  # nobody would look there for it
+            raise _not_a_network()
+        return block
+
+    @staticmethod
+    async def _store(unit: Unit, put: Query[Any], block: Block, by: str) -> None:
+        if not await unit.run(
+            put, network=block.network, bars=block.bars, reason=block.reason, created_at=block.created_at,
+            expires_at=block.expires_at,
+        ):  # fmt: skip
+            return
         unit.note(
             "network.blocked",
-            bars=bars,
-            reason=reason,
-            expires_at=expires_at,
+            bars=block.bars,
+            reason=block.reason,
+            expires_at=block.expires_at,
             private={"network": block.network, "by": by},
         )
         unit.signal("blocks", block.network)
-        return block
 
     async def remove(self, caller: Caller, network: str) -> bool:
         """Let a network in again; False if it was not blocked."""
@@ -256,8 +263,12 @@ def _canonical(text: str) -> str:
             return str(ip_network((address, 32 if address.version == 4 else 64), strict=False))
         return str(ip_network(text, strict=False))
     except ValueError:
-        error = FieldError("network", "Give a network such as 203.0.113.0/24, or an address.", "network")
-        raise InvalidFields(errors=(error,)) from None
+        raise _not_a_network() from None
+
+
+def _not_a_network() -> InvalidFields:
+    error = FieldError("network", "Give a network such as 203.0.113.0/24, or an address.", "network")
+    return InvalidFields(errors=(error,))
 
 
 def _is_no_network(text: str) -> bool:
