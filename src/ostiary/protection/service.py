@@ -134,8 +134,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         return Attempt(
             name, account_id, is_known_device=False,
             may_check=has_own and counts[total].spent <= total.limit.number,
-            locks=locks,
-            is_first=not is_proven and counts[named].spent == 1,
+            locks=locks, is_first=not is_proven and counts[named].spent == 1,
             failures=counts[total].spent - 1,
             forgotten=tuple({by_name, by_owner, named, own, total}), given_back=addresses,
             is_last_of_hour=any(counts[s].spent == s.limit.number for s in addresses if s.limit is limits.by_hour),
