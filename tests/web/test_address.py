@@ -38,6 +38,8 @@ def test_by_default_nobodys_word_is_taken(forwarded: str | None) -> None:
         ("fd00::1", "[2001:db8::9]:4711", "2001:db8::9"),
         ("10.0.0.1", " 198.51.100.9 ", "198.51.100.9"),
         ("10.0.1.1", "198.51.100.9", "10.0.1.1"),  # one network further
+        ("10.0.0.1", "198.51.100.9" + ", 10.0.0.2" * 19, "198.51.100.9"),
+        ("10.0.0.1", "198.51.100.9" + ", 10.0.0.2" * 20, "10.0.0.2"),  # nobody has so many proxies in a row
     ],
 )
 def test_the_client_is_the_first_from_the_right_that_is_no_proxy(peer: str, forwarded: str | None, client: str) -> None:
