@@ -251,11 +251,11 @@ Nothing personal leaves the house in an alert: ids and numbers do. What is perso
 LIMITS_INTRO = """
 Each is counted by one atomic write, before anything costly or telling happens. A window begins with the first that is
 counted. A right password gives back what it spent on addresses and forgets the failures of its name or device. IPv6
-counts by /64; names and addresses are stored as keyed digests; refusals carry `Retry-After`, `RateLimit-Policy` and
-`RateLimit` (draft-ietf-httpapi-ratelimit-headers-10). An address that is not known (no trusted proxy says it) has no
-counter: one for everybody would be a weapon. *On guard* means: for the time of `attack_lasts` strangers need a proof of
-work. The database keeps 500,000 counters at most; beyond that, once a minute, those with the smallest counts go first.
-The two in memory belong to each process and are shared out: of three processes each allows a third.
+counts by /64; names and addresses are stored as keyed digests; refusals carry `Retry-After`, those by a number (429)
+`RateLimit-Policy` and `RateLimit` as well (draft-ietf-httpapi-ratelimit-headers-10). An address that is not known (no
+trusted proxy says it) has no counter: one for everybody would be a weapon. *On guard* means: for the time of
+`attack_lasts` strangers need a proof of work. The two in memory belong to each process and are shared out: of three
+processes each allows a third. How many counters are kept: [bounds](../explanation/limits.md#bounds).
 
 | limit | counts | for each | allows | then shut for | answer | setting |
 |---|---|---|---|---|---|---|

@@ -129,6 +129,18 @@ def test_a_trusted_proxy_that_does_not_say_who_asked_is_bad(examine: Any, behavi
     assert word in found["words"]
 
 
+def test_a_trusted_proxy_that_writes_the_other_header_is_bad(examine: Any) -> None:  # noqa: ANN401
+    def visit(url: str) -> None:
+        assert "warning" in httpx.get(f"{url}/readyz").json()
+
+    found = examine(STANDARD, then=visit, **TRUSTED)
+
+    assert found["proxies"]["state"] == "bad"
+    assert "sends no x-forwarded-for: client addresses are unknown" in found["proxies"]["words"]
+    assert "web.forwarding_header" in found["proxies"]["remedy"]
+    assert found["log"]["words"].count("sends no x-forwarded-for") == 1
+
+
 def test_the_standard_header_is_judged_where_it_is_the_one(examine: Any) -> None:  # noqa: ANN401
     found = examine(STANDARD, forwarding_header="forwarded", **TRUSTED)
 

@@ -90,6 +90,44 @@ async def test_a_success_meanwhile_is_a_success_when_valkey_is_back(
     await limiter.close()
 
 
+async def test_a_success_meanwhile_is_one_for_other_processes_too(
+    limiter: ValkeyLimiter, valkey: Valkey, valkey_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valkey_module, "TIMEOUT_SECONDS", 0.1)
+    own = ValkeyLimiter(valkey_url, clock)
+    await count(own, 2)
+    valkey.command("CLIENT", "PAUSE", "500", "ALL")
+    await own.forget(SPEND)
+    await asyncio.sleep(0.6)
+
+    await own.spend(Spend(LOCK, b"another"))  # it counts again
+    await own.prune()
+
+    assert await count(limiter) == 1
+    await own.close()
+
+
+async def test_names_made_up_while_it_is_gone_stay_bounded_and_spare_a_lock(
+    gone: Valkey, valkey_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valkey_module, "LARGEST_MIRROR", 100)
+    monkeypatch.setattr(valkey_module, "RETRY_SECONDS", 60.0)
+    limiter = ValkeyLimiter(valkey_url, clock)
+    gone.kill9()
+    await count(limiter, 5)
+
+    for number in range(2_000):
+        await limiter.spend(Spend(LOCK, number.to_bytes(4)))
+        await limiter.forget(Spend(LOCK, b"signed in %d" % number))
+
+    assert len(limiter._apart) <= 300
+    monkeypatch.setattr(valkey_module, "RETRY_SECONDS", 0.0)
+    limiter._ask_again_at = 0.0
+    gone.start()
+    assert await count(limiter) == 6
+    await limiter.close()
+
+
 async def test_a_full_server_that_refuses_to_count_is_as_good_as_gone(limiter: ValkeyLimiter, valkey: Valkey) -> None:
     await count(limiter, 2)
     valkey.command("CONFIG", "SET", "maxmemory", "1")

@@ -107,6 +107,18 @@ async def test_everybody_together_is_bounded_too(open_house: OpenHouse) -> None:
     assert group.count == 30
 
 
+async def test_reporters_whose_address_is_unknown_are_not_one(open_house: OpenHouse) -> None:
+    house = await open_house(work=False, protection={"csp_reports_per_minute": 5})
+    async with client_of(house, "10.0.1.1") as proxied:
+        for number in range(8):
+            behind = {"x-forwarded-for": f"198.51.100.{number}"}
+            assert (await deliver(proxied, legacy(), **behind)).status_code == 204
+    await house.csp_reports.write()
+
+    (group,) = await house.csp_reports.listed()
+    assert group.count == 8
+
+
 async def test_the_keeper_reads_in_pages_and_clears(
     house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
 ) -> None:

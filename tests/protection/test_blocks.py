@@ -77,7 +77,9 @@ async def test_a_mapped_address_or_network_is_blocked_as_the_ipv4_one_that_it_is
         assert (await client.get("/auth/sign-in")).status_code == 403
 
 
-@pytest.mark.parametrize("text", ["", "nowhere", "203.0.113.0/33", "1.2.3", "example.org", "203.0.113.7/24/8"])
+@pytest.mark.parametrize(
+    "text", ["", "nowhere", "203.0.113.0/33", "1.2.3", "example.org", "203.0.113.7/24/8", EVERYWHERE, "password 00"]
+)
 async def test_what_is_no_network_is_refused(house: Ostiary, text: str) -> None:
     with pytest.raises(InvalidFields):
         await block(house, text)
@@ -95,6 +97,9 @@ async def test_a_block_of_strangers_spares_sessions_and_known_browsers(
     assert (await attempt(outside, "mira", PASSWORD)).status_code == 403
     body = {"username": "nora", "email": "nora@example.org", "password": PASSWORD}
     assert (await outside.post(f"{API}/register", json=body)).status_code == 403
+    asked = {"email": "mira@example.org"}
+    assert (await outside.post(f"{API}/password-reset/request", json=asked)).status_code == 403
+    assert (await journalled(house)).count("attempt.refused") == 3, "refusals leave evidence"
 
 
 async def test_twenty_failures_in_an_hour_block_the_address_to_strangers_on_every_process(
@@ -116,6 +121,18 @@ async def test_twenty_failures_in_an_hour_block_the_address_to_strangers_on_ever
     assert (found.network, found.bars) == (f"{HERE}/32", "strangers")
 
 
+async def test_haste_spares_nobody_the_block(house: Ostiary, clock: ManualClock) -> None:
+    """Whoever tries more than his five a minute has failed five times, and is blocked as soon as the patient one."""
+    async with client_of(house, HERE) as client:
+        for minute in range(4):
+            found = await asyncio.gather(*(attempt(client, f"name-{minute}-{number}") for number in range(40)))
+            assert sorted(answer.status_code for answer in found) == [401] * 5 + [429] * 35
+            clock.advance(minutes=1)
+
+        assert (await attempt(client, "mira")).status_code == 403
+    assert "network.blocked" in await journalled(house)
+
+
 async def test_a_network_on_the_allow_list_is_never_blocked_by_itself(
     open_house: OpenHouse, clock: ManualClock
 ) -> None:
@@ -127,6 +144,28 @@ async def test_a_network_on_the_allow_list_is_never_blocked_by_itself(
 
         assert (await attempt(client, "mira")).status_code == 429  # the limit stays
     assert await house.blocks.listed() == []
+
+
+async def test_what_the_keeper_has_shut_for_longer_stays_so(
+    house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    """A twentieth failure that was under way while the keeper blocked its address must not soften the block."""
+    soon = {"reason": "20 failed logins in an hour", "lifetime": timedelta(hours=1)}
+    for kept in ({}, {"bars": "strangers"}, {"lifetime": timedelta(minutes=30)}):
+        await block(house, HERE, **kept)
+        (before,) = await house.blocks.listed()
+        async with house.database.unit(KEEPER) as unit:
+            await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon)
+        assert await house.blocks.listed() == [before]
+
+    clock.advance(minutes=30)  # the last one is over
+    async with house.database.unit(KEEPER) as unit:
+        await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon)
+        await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon | {"lifetime": timedelta(hours=2)})
+    (now,) = await house.blocks.listed()
+    assert (now.bars, now.expires_at) == ("strangers", clock.now() + 2 * 3_600_000)
+    assert (await attempt(outside, "mira")).status_code == 403
+    assert (await journalled(house)).count("network.blocked") == 5
 
 
 async def test_another_process_hears_of_a_block_without_being_asked(open_house: OpenHouse) -> None:

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from scipy.stats import ks_2samp, median_test
 from tests.house import API, PASSWORD, OpenHouse, client_of, letter_to, register, token_in
-from tests.protection.attempts import WRONG, looks
+from tests.protection.attempts import WRONG, shape
 
 from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
@@ -56,6 +56,17 @@ async def timed(ask: Ask) -> tuple[float, httpx.Response]:
     return time.perf_counter() - begun, answer
 
 
+def shown(answer: httpx.Response) -> tuple[int, object, list[str]]:
+    """Return everything a stranger sees of an answer, but ids and secrets, of which he sees how long they are."""
+    body = answer.json()
+    body.pop("request_id", None)
+    if answer.is_error:
+        body |= {"challenge": shape(body["challenge"])} if "challenge" in body else {}
+    else:
+        body = shape(body)
+    return answer.status_code, body, sorted(name for name, _ in answer.headers.multi_items())
+
+
 async def compared(one: Ask, other: Ask, *, pairs: int = PAIRS) -> Finding:
     """Ask both in pairs, in an order that is drawn anew for each, and compare what was seen and how long it took."""
     times: tuple[list[float], list[float]] = ([], [])
@@ -67,7 +78,7 @@ async def compared(one: Ask, other: Ask, *, pairs: int = PAIRS) -> Finding:
         for side in random.sample((0, 1), 2):
             took, answer = await timed((one, other)[side])
             times[side].append(took)
-            seen[side] = looks(answer)
+            seen[side] = shown(answer)
         assert seen[0] == seen[1]
     medians = [statistics.median(side) for side in times]
     shift = abs(medians[0] - medians[1]) / min(medians)
@@ -88,25 +99,39 @@ async def assert_alike(name: str, one: Ask, other: Ask, record: Callable[[str, o
     assert last.is_alike, f"{name}: {found}"
 
 
+LIFTED = dict.fromkeys(
+    (
+        "login_failures_per_minute", "login_failures_per_hour", "signups_per_hour", "resets_per_hour",
+        "letters_per_hour",
+    ),
+    10**6,
+)  # fmt: skip
+
+
 @pytest.fixture
 async def house(open_house: OpenHouse) -> Ostiary:
-    """A house in which nothing locks while a few hundred attempts are timed."""
-    lifted = ("login_failures_per_minute", "login_failures_per_hour", "signups_per_hour", "resets_per_hour")
-    many = dict.fromkeys(lifted, 10**6)
+    """A house in which no name locks while a few hundred attempts are timed."""
     opened: Ostiary = await open_house(
-        work=False, protection=many | {"lockout_failures": 100, "letters_per_hour": 10**6, "review_failures": 100}
+        work=False, protection=LIFTED | {"lockout_failures": 100, "review_failures": 100}
     )
     return opened
 
 
-@pytest.fixture
-async def people(house: Ostiary, outside: httpx.AsyncClient) -> list[str]:
-    """Names of accounts with proven addresses."""
+async def people(house: Ostiary, client: httpx.AsyncClient, kind: str) -> list[str]:
+    """Return names of accounts of a kind: proven, unverified, inactive, locked."""
     names = [f"person-{number}" for number in range(PEOPLE)]
     for name in names:
-        await register(outside, name)
+        mira = await register(client, name)
+        if kind == "unverified":
+            continue
         token = token_in(await letter_to(house, f"{name}@example.org"))
-        assert (await outside.post(f"{API}/email/verify", json={"token": token})).status_code == 200
+        assert (await client.post(f"{API}/email/verify", json={"token": token})).status_code == 200
+        if kind == "inactive":
+            async with house.database.unit(KEEPER) as unit:
+                assert await house.accounts.set_status(unit, mira["user"]["id"], "active", "deactivated")
+        if kind == "locked":
+            found = [(await logins(client, [name])()).status_code for _ in range(7)]
+            assert found == [401] * 5 + [429, 423]
     return names
 
 
@@ -120,99 +145,99 @@ def logins(client: httpx.AsyncClient, names: list[str], password: str = WRONG) -
     return ask
 
 
-def nobodies(domain: str = "") -> list[str]:
-    return [f"nobody-{number}{domain}" for number in range(PEOPLE)]
+def addresses(names: list[str]) -> list[str]:
+    return [f"{name}@example.org" for name in names]
+
+
+NOBODY = [f"nobody-{number}" for number in range(PEOPLE)]
 
 
 class TestSigningIn:
-    """Wrong, inactive, unverified and locked against a name that nobody has."""
+    """Each kind of account against a name that nobody has."""
 
+    @pytest.mark.parametrize("kind", ["proven", "unverified", "inactive"])
     async def test_a_wrong_password(
-        self, people: list[str], outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
+        self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None], kind: str
     ) -> None:
-        await assert_alike("wrong", logins(outside, people), logins(outside, nobodies()), record_property)
+        known = logins(outside, await people(house, outside, kind))
+        await assert_alike(f"login, {kind}, wrong", known, logins(outside, NOBODY), record_property)
 
-    async def test_an_address(
-        self, people: list[str], outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
+    async def test_a_wrong_password_for_an_address(
+        self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
     ) -> None:
-        addresses = [f"{name}@example.org" for name in people]
+        known = logins(outside, addresses(await people(house, outside, "proven")))
         await assert_alike(
-            "address", logins(outside, addresses), logins(outside, nobodies("@example.org")), record_property
-        )
+            "login, proven, by address", known, logins(outside, addresses(NOBODY)), record_property
+        )  # fmt: skip
 
     async def test_the_right_password_of_an_inactive_account(
-        self, house: Ostiary, people: list[str], outside: httpx.AsyncClient,
-        record_property: Callable[[str, object], None],
-    ) -> None:  # fmt: skip
-        async with house.database.unit(KEEPER) as unit:
-            for name in people:
-                account_id = await house.accounts.find_by_login(unit, name)
-                assert account_id is not None
-                assert await house.accounts.set_status(unit, account_id, "active", "deactivated")
-
-        inactive = logins(outside, people, PASSWORD)
-        await assert_alike("inactive", inactive, logins(outside, nobodies()), record_property)
+        self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
+    ) -> None:
+        inactive = logins(outside, await people(house, outside, "inactive"), PASSWORD)
+        await assert_alike("login, inactive, right", inactive, logins(outside, NOBODY), record_property)
 
     async def test_the_right_password_by_an_address_that_is_not_proven(
-        self, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
+        self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
     ) -> None:
-        for number in range(PEOPLE):
-            await register(outside, f"claimer-{number}")
-        addresses = [f"claimer-{number}@example.org" for number in range(PEOPLE)]
-        unproven = logins(outside, addresses, PASSWORD)
-        await assert_alike("unverified", unproven, logins(outside, nobodies("@example.org")), record_property)
+        unproven = logins(outside, addresses(await people(house, outside, "unverified")), PASSWORD)
+        await assert_alike(
+            "login, unverified, right", unproven, logins(outside, addresses(NOBODY)), record_property
+        )  # fmt: skip
 
     async def test_a_locked_name(
         self, open_house: OpenHouse, clock: ManualClock, record_property: Callable[[str, object], None]
     ) -> None:
-        house = await open_house(
-            work=False, protection={"login_failures_per_minute": 10**6, "login_failures_per_hour": 10**6}
-        )
+        house = await open_house(work=False, protection=LIFTED)
         async with client_of(house) as client:
-            await register(client)
-            known, unknown = logins(client, ["mira"]), logins(client, ["nobody"])
-            for _ in range(7):
-                assert (await known()).status_code == (await unknown()).status_code
-            assert (await known()).status_code == 423
-            await unknown()
-            await assert_alike("locked", known, unknown, record_property)
+            known, unknown = logins(client, await people(house, client, "locked")), logins(client, NOBODY)
+            for _ in range(7 * PEOPLE):
+                await unknown()
+            await assert_alike("login, locked", known, unknown, record_property)
 
 
-async def test_registering_a_known_address(
-    people: list[str], outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
-) -> None:
-    numbers = itertools.count()
+@pytest.mark.parametrize("kind", ["proven", "unverified", "inactive", "locked"])
+class TestAnAddressThatSomebodyHas:
+    """Each kind of account's address against one that nobody has."""
 
-    def registering(addresses: Callable[[], str]) -> Ask:
-        async def ask() -> httpx.Response:
-            body = {"username": f"new-{next(numbers)}", "email": addresses(), "password": PASSWORD}
-            answer = await outside.post(f"{API}/register", json=body)
-            assert answer.status_code == 201, answer.text
-            outside.cookies.clear()
-            return httpx.Response(answer.status_code, json={"request_id": "x"}, headers={"x-request-id": "x"})
+    @pytest.fixture
+    async def house(self, open_house: OpenHouse) -> Ostiary:
+        opened: Ostiary = await open_house(work=False, protection=LIFTED)
+        return opened
 
-        return ask
+    async def test_registering_it(
+        self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None], kind: str
+    ) -> None:
+        numbers = itertools.count()
 
-    proven = itertools.cycle(f"{name}@example.org" for name in people)
-    await assert_alike(
-        "registration", registering(lambda: next(proven)),
-        registering(lambda: f"unknown-{next(numbers)}@example.org"), record_property,
-    )  # fmt: skip
+        def registering(addresses: Callable[[], str]) -> Ask:
+            async def ask() -> httpx.Response:
+                body = {"username": f"new-{next(numbers):05}", "email": addresses(), "password": PASSWORD}
+                answer = await outside.post(f"{API}/register", json=body)
+                assert answer.status_code == 201, answer.text
+                outside.cookies.clear()
+                return answer
 
+            return ask
 
-async def test_asking_for_a_letter_to_a_known_address(
-    people: list[str], outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
-) -> None:
-    def asking(addresses: list[str]) -> Ask:
-        turns = itertools.cycle(addresses)
+        known = itertools.cycle(addresses(await people(house, outside, kind)))
+        unknown = (f"u-{number:06}@example.org" for number in itertools.count())
+        await assert_alike(
+            f"registration, {kind}", registering(lambda: next(known)), registering(lambda: next(unknown)),
+            record_property,
+        )  # fmt: skip
 
-        async def ask() -> httpx.Response:
-            answer = await outside.post(f"{API}/password-reset/request", json={"email": next(turns)})
-            assert answer.status_code == 200
-            said = {**answer.json(), "request_id": answer.headers["x-request-id"]}
-            return httpx.Response(answer.status_code, json=said, headers={"x-request-id": said["request_id"]})
+    async def test_asking_for_a_letter_to_it(
+        self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None], kind: str
+    ) -> None:
+        def asking(addresses: list[str]) -> Ask:
+            turns = itertools.cycle(addresses)
 
-        return ask
+            async def ask() -> httpx.Response:
+                answer = await outside.post(f"{API}/password-reset/request", json={"email": next(turns)})
+                assert answer.status_code == 200, answer.text
+                return answer
 
-    known = [f"{name}@example.org" for name in people]
-    await assert_alike("reset", asking(known), asking(nobodies("@example.org")), record_property)
+            return ask
+
+        known = asking(addresses(await people(house, outside, kind)))
+        await assert_alike(f"reset, {kind}", known, asking(addresses(NOBODY)), record_property)

@@ -214,6 +214,18 @@ class TestAKnownDevice:
 
         assert await statuses(outside, mira, PASSWORD) == [200], "who shows no device is not locked by it"
 
+    async def test_of_two_people_at_one_browser_the_mistakes_of_one_do_not_count_for_the_other(
+        self, outside: httpx.AsyncClient, mira: str
+    ) -> None:
+        await register(outside, "tess")
+        device = await device_cookie(outside, mira)
+        assert (await attempt(outside, "tess", PASSWORD, cookie=device)).status_code == 200
+        for _ in range(7):
+            await attempt(outside, mira, cookie=device)
+
+        assert (await attempt(outside, mira, PASSWORD, cookie=device)).status_code == 423
+        assert (await attempt(outside, "tess", PASSWORD, cookie=device)).status_code == 200
+
     async def test_a_device_of_another_account_is_a_stranger(
         self, outside: httpx.AsyncClient, house: Ostiary, mira: str
     ) -> None:

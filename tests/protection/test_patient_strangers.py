@@ -8,6 +8,7 @@ import os
 import httpx
 import pytest
 from tests.house import API, PASSWORD, OpenHouse, bearer, client_of, letter_to, register, token_in
+from tests.passkeys import steps as passkeys
 from tests.protection.attempts import WRONG, Checks, attempt, device_cookie, looks
 
 from ostiary.core.caller import KEEPER
@@ -97,6 +98,23 @@ async def test_the_owner_acts_and_strangers_may_try_again(
     assert (await attempt(outside, "mira", PASSWORD, cookie=known)).status_code == 200
     clock.advance(minutes=61)
     assert (await knock(house, "mira", 2, PASSWORD)).status_code == 200
+
+
+async def test_a_passkey_opens_what_strangers_have_shut_and_they_may_try_again(
+    open_house: OpenHouse, clock: ManualClock
+) -> None:
+    house = await open_house(work=False, protection={"most_failures": 10, "review_failures": 10})
+    async with client_of(house, "203.0.113.7") as browser:  # which nobody knows: it keeps no cookies
+        authenticator = await passkeys.add(browser, await passkeys.owner(house, browser))
+        await many(house, clock, 10, every=5, minutes=61)
+        assert (await knock(house, "mira", 1, PASSWORD)).status_code == 401
+        for number in range(8):
+            await knock(house, "mira", 100 + number)
+
+        assert (await passkeys.sign_in(browser, authenticator)).status_code == 200
+
+    clock.advance(minutes=61)
+    assert (await knock(house, "mira", 2, PASSWORD)).json()["mfa_required"] is True
 
 
 async def test_the_keeper_unlocks(open_house: OpenHouse, clock: ManualClock, outside: httpx.AsyncClient) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from tests.house import API, PASSWORD, OpenHouse, bearer, client_of, register
 
 from ostiary.core.clock import ManualClock
+from ostiary.core.limits import Limit
+from ostiary.web import traffic
 from ostiary.wiring import Ostiary
 
 FEW = {"anonymous_per_minute": 100, "signed_in_per_minute": 30}
@@ -78,6 +82,18 @@ async def test_a_made_up_credential_is_counted_as_none(outside: httpx.AsyncClien
 
     assert found[:100] == [200] * 100
     assert found[-1] == 429
+
+
+def test_addresses_made_up_by_the_thousand_do_not_fill_the_memory(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic, "MOST_COUNTED", 100)
+    meter = traffic.Meter(Limit("test.crowd", 5, timedelta(minutes=1)), clock)
+
+    for number in range(1_050):
+        meter.count(f"2001:db8:0:{number:x}::/64")
+
+    assert len(meter) == 50
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/.well-known/jwks.json"])

@@ -61,6 +61,43 @@ async def test_the_owner_opens_the_account_and_signs_in(house: Ostiary, outside:
     assert "account.unlocked" in await journalled(house)
 
 
+async def test_a_door_that_refused_attempts_have_shut_is_told_of_as_well(
+    house: Ostiary, outside: httpx.AsyncClient
+) -> None:
+    """Whoever has used up his address's budget elsewhere must not lock in silence, without one password checked."""
+    await settled(house, outside)
+    async with client_of(house, "198.51.100.66") as stranger:
+        for number in range(5):
+            await try_in(stranger, "not the battery at all", f"nobody-{number}")
+        assert [await try_in(stranger, "not the battery at all") for _ in range(5)] == [429] * 5
+    assert await try_in(outside, PASSWORD) == 429
+    await house.outbox.drain()
+
+    (letter,) = letters(house, ABOUT)
+    await press(outside, unlock_token(letter))
+    outside.cookies.clear()
+    assert await try_in(outside, PASSWORD) == 200
+
+
+async def test_five_failures_by_two_names_are_told_of_once(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    await settled(house, outside)
+    for number, name in enumerate(["mira"] * 3 + [ADDRESS] * 2):
+        async with client_of(house, f"198.51.100.{number}") as stranger:
+            assert await try_in(stranger, "not the battery at all", name) == 401
+    assert await try_in(outside, PASSWORD) == 401, "the account's five are gone: nothing is checked"
+    await house.outbox.drain()
+    assert len(letters(house, ABOUT)) == 1
+
+    for number in range(6):
+        async with client_of(house, f"198.51.100.{100 + number}") as stranger:
+            await try_in(stranger, "not the battery at all", ["mira", ADDRESS][number % 2])
+    await house.outbox.drain()
+    (letter,) = letters(house, ABOUT)
+    await press(outside, unlock_token(letter))
+    outside.cookies.clear()
+    assert await try_in(outside, PASSWORD) == 200
+
+
 async def test_the_press_alone_signs_nobody_in(house: Ostiary, outside: httpx.AsyncClient) -> None:
     await locked_out(house, outside)
     answer = await press(outside, unlock_token(letters(house, ABOUT)[0]))

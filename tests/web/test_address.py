@@ -38,6 +38,8 @@ def test_by_default_nobodys_word_is_taken(forwarded: str | None) -> None:
         ("fd00::1", "[2001:db8::9]:4711", "2001:db8::9"),
         ("10.0.0.1", " 198.51.100.9 ", "198.51.100.9"),
         ("10.0.1.1", "198.51.100.9", "10.0.1.1"),  # one network further
+        ("10.0.0.1", "198.51.100.9" + ", 10.0.0.2" * 19, "198.51.100.9"),
+        ("10.0.0.1", "198.51.100.9" + ", 10.0.0.2" * 20, "10.0.0.2"),  # nobody has so many proxies in a row
     ],
 )
 def test_the_client_is_the_first_from_the_right_that_is_no_proxy(peer: str, forwarded: str | None, client: str) -> None:
@@ -159,7 +161,22 @@ class TestAProxyThatNobodyConfigured:
 
     def test_a_trusted_proxy_is_believed_as_ever(self) -> None:
         assert self.of("10.0.0.1", b"x-forwarded-for", b"forwarded", trusted=("10.0.0.0/24",)) == "198.51.100.9"
-        assert self.of("10.0.0.1", b"forwarded", trusted=("10.0.0.0/24",)) == "10.0.0.1"
+        assert self.of("10.0.0.1", b"x-forwarded-proto", trusted=("10.0.0.0/24",)) == "10.0.0.1", "a request of its own"
+
+    def test_a_trusted_proxy_that_forwards_by_the_other_header_leaves_the_truth_unknown(
+        self, caplog: pytest.LogCaptureFixture, clock: ManualClock
+    ) -> None:
+        """Else all visitors would be the proxy, and one who fails would shut out the others."""
+        for header, other in [("x-forwarded-for", b"forwarded"), ("forwarded", b"x-forwarded-for")]:
+            caplog.clear()
+            addresses = ClientAddress(("10.0.0.0/24",), header, clock)
+            scope = {"client": ("10.0.0.1", 4711), "headers": [(other, b"for=198.51.100.9")]}
+            assert [addresses.of(scope) for _ in range(3)] == [None] * 3
+            (said,) = (record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
+            assert f"sends no {header}" in said
+            assert "web.forwarding_header" in said
+            assert "198.51.100.9" not in said
+            assert addresses.are_unknown
 
     @pytest.mark.parametrize("port", [0, "0", None])
     def test_a_client_that_the_server_below_has_put_there_is_believed(self, port: object) -> None:

@@ -99,7 +99,8 @@ class Judgement:
             return self._fooled(peer)
         how = HOW_TO_WRITE[header]
         if not self._hops:
-            words = f"The proxy at {peer} is trusted but sends no {header}: all visitors look like the proxy itself."
+            result = "all visitors look like the proxy itself" if self.seen.address else "client addresses are unknown"
+            words = f"The proxy at {peer} is trusted but sends no {header}: {result}."
             return Finding(
                 "proxies", "bad", words, how + " Or name the header that it writes in web.forwarding_header."
             )

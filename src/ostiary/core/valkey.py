@@ -127,9 +127,11 @@ class ValkeyLimiter:
             arguments += self._arguments(spend)
         found = await self._asked(lambda: self._spend(keys, arguments))
         if found is None:
+            counts = await self._memory.spend(*spends)
             for spend in spends:
                 self._apart.setdefault(spend, False)
-            return await self._memory.spend(*spends)
+            self._bound_apart()
+            return counts
         counts = [Count(*found[place : place + 2]) for place in range(0, len(found), 2)]
         for spend, count in zip(spends, counts, strict=True):
             self._memory.hold(spend, count)
@@ -146,17 +148,30 @@ class ValkeyLimiter:
         await self._memory.forget(*spends)
         if await self._asked(lambda: self._client.delete(*[_key(spend) for spend in spends])) is None:
             self._apart |= dict.fromkeys(spends, True)
+            self._bound_apart()
 
     async def prune(self) -> int:
         """Drop what this process remembers of windows that are over; Valkey's keys expire by themselves."""
         dropped = await self._memory.prune()
         if not self._is_away:
+            # What was forgotten meanwhile and not asked for since: other processes would find the old count.
+            late = [spend for spend, forgotten in self._apart.items() if forgotten and not self._memory.find(spend)]
+            if late and await self._asked(lambda: self._client.delete(*[_key(spend) for spend in late])) is None:
+                return dropped
             self._apart = {spend: was for spend, was in self._apart.items() if self._memory.find(spend)}
         return dropped
 
     async def close(self) -> None:
         """Disconnect."""
         await self._client.aclose(close_connection_pool=True)
+
+    def _bound_apart(self) -> None:
+        """Keep of what changed here no more than memory knows, whatever is made up while Valkey is away."""
+        if len(self._apart) <= 3 * LARGEST_MIRROR:
+            return
+        forgotten = [spend for spend, was in self._apart.items() if was][-LARGEST_MIRROR:]
+        counted = [spend for spend, was in self._apart.items() if not was and self._memory.find(spend)]
+        self._apart = dict.fromkeys(counted, False) | dict.fromkeys(forgotten, True)
 
     def _arguments(self, spend: Spend) -> tuple[int, ...]:
         limit, apart = spend.limit, self._apart.get(spend)

@@ -64,7 +64,9 @@ class Attacks:
         async with self.database.unit(caller) as unit:
             failures = self.settings.login_failures_per_hour
             reason = f"{failures} failed logins in an hour"
-            await self.blocks.put(unit, network, reason=reason, lifetime=self.settings.block_for, bars="strangers")
+            await self.blocks.put_by_itself(
+                unit, network, reason=reason, lifetime=self.settings.block_for, bars="strangers"
+            )
             await self.alerts.raise_(
                 unit, "address_blocked", subject=network, private={"network": network}, failures=failures
             )
@@ -76,7 +78,7 @@ class Attacks:
             else:
                 unit.note("spraying.seen", names=names)
             lasts = self.settings.attack_lasts
-            await self.blocks.put(unit, against, reason=f"{kind} was seen", lifetime=lasts, bars="unproven")
+            await self.blocks.put_by_itself(unit, against, reason=f"{kind} was seen", lifetime=lasts, bars="unproven")
             await self.alerts.raise_(unit, f"{kind}_seen", names=names)
 
     def _digest(self, text: str) -> bytes:

@@ -20,7 +20,7 @@ class Attempt:
         may_check: False where the account's own budget is gone though this
             name's is not: the password must not be checked, and the answer
             must be that of a wrong one.
-        locks: Whether this attempt, if it fails, is the one that locks the name.
+        locks: Whether this attempt, if it fails, is the one that shuts this name, or its account, to strangers.
         is_first: Whether it is the first of this name in its window.
         failures: Attempts of strangers on this account since its owner last acted, this one left out.
         forgotten: Counters that a success sets back.

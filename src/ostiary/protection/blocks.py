@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ostiary.audit import network_of
 from ostiary.core.clock import Millis, millis
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ostiary.core.caller import Caller
     from ostiary.core.clock import Clock
-    from ostiary.core.db import Database, Unit
+    from ostiary.core.db import Database, Query, Unit
     from ostiary.core.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,8 @@ class Blocks:
 
         Args:
             caller: Who does it.
-            network: Such as `203.0.113.0/24`, one address, or `everywhere`; one IPv6 address stands for its /64.
+            network: Such as `203.0.113.0/24`, or one address; one IPv6 address stands for its /64. `everywhere` bars
+                what is `unproven`, and nothing else.
             reason: In words.
             lifetime: None until it is lifted.
             bars: From what.
@@ -189,21 +190,32 @@ class Blocks:
         Raises:
             InvalidFields: It is no network.
         """
-        expires_at = unit.now + millis(lifetime) if lifetime is not None else None
-        block = Block(_canonical(network), bars, reason, unit.now, expires_at)
-        await unit.run(
-            queries.PUT_BLOCK, network=block.network, bars=bars, reason=reason, created_at=unit.now,
-            expires_at=expires_at,
-        )  # fmt: skip
+        block = _block(unit, network, reason, lifetime, bars)
+        await self._store(unit, queries.PUT_BLOCK, block, by)
+        return block
+
+    async def put_by_itself(self, unit: Unit, network: str, *, reason: str, lifetime: timedelta, bars: Bars) -> bool:
+        """Shut a network out because of what it did; a block of the keeper's that lasts longer, or bars more, stays.
+
+        Returns:
+            Whether this changed anything.
+        """
+        block = _block(unit, network, reason, lifetime, bars)
+        return await self._store(unit, queries.PUT_BLOCK_BY_ITSELF, block)
+
+    @staticmethod
+    async def _store(unit: Unit, put: Query[Any], block: Block, by: str = "") -> bool:
+        if not await unit.run(put, **asdict(block)):
+            return False
         unit.note(
             "network.blocked",
-            bars=bars,
-            expires_at=expires_at,
+            bars=block.bars,
+            expires_at=block.expires_at,
             # A keeper's reason may name people.
-            private={"network": block.network, "by": by, "reason": reason},
+            private={"network": block.network, "by": by, "reason": block.reason},
         )
         unit.signal("blocks", block.network)
-        return block
+        return True
 
     async def remove(self, caller: Caller, network: str) -> bool:
         """Let a network in again; False if it was not blocked."""
@@ -250,6 +262,20 @@ def _counted_bits(network: Network) -> int:
     return 32 if network.version == 4 else 64
 
 
+def _block(unit: Unit, network: str, reason: str, lifetime: timedelta | None, bars: Bars) -> Block:
+    """Return a block in its one spelling.
+
+    Raises:
+        InvalidFields: It is no network. Of everywhere, and of who brings a sprayed password, nothing is asked but work:
+            a name that is no network must not be taken for one, and shut nobody out.
+    """
+    expires_at = unit.now + millis(lifetime) if lifetime is not None else None
+    block = Block(_canonical(network), bars, reason, unit.now, expires_at)
+    if _is_no_network(block.network) and bars != "unproven":
+        raise _not_a_network()
+    return block
+
+
 def _canonical(text: str) -> str:
     """Return the one spelling of a network.
 
@@ -265,8 +291,12 @@ def _canonical(text: str) -> str:
             return str(ip_network((address, 32 if address.version == 4 else 64), strict=False))
         return str(network_of(text))
     except ValueError:
-        error = FieldError("network", "Give a network such as 203.0.113.0/24, or an address.", "network")
-        raise InvalidFields(errors=(error,)) from None
+        raise _not_a_network() from None
+
+
+def _not_a_network() -> InvalidFields:
+    error = FieldError("network", "Give a network such as 203.0.113.0/24, or an address.", "network")
+    return InvalidFields(errors=(error,))
 
 
 def _is_no_network(text: str) -> bool:

@@ -6,14 +6,12 @@ import hashlib
 from typing import TYPE_CHECKING, NoReturn
 
 from ostiary.core.limits import Spend
-from ostiary.protection.errors import AddressBlocked
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
     from ostiary.core.caller import Caller
     from ostiary.core.errors import Problem
     from ostiary.core.limits import Count, Limit, Limiter, LimitReached
-    from ostiary.protection.blocks import Blocks
     from ostiary.protection.limits import Limits
 
 
@@ -21,7 +19,6 @@ class SentMessages:
     """The part of the protection that is about what leaves the house by mail and by text."""
 
     limits: Limits
-    _blocks: Blocks
     _limiter: Limiter
     _durable: Limiter
 
@@ -31,6 +28,7 @@ class SentMessages:
         def _in_all(self, name: str, account_id: str | None) -> Spend: ...
         def _reached(self, limit: Limit, count: Count) -> LimitReached: ...
         async def _refuse(self, caller: Caller, account_id: str | None, problem: Problem) -> NoReturn: ...
+        async def refuse_blocked(self, caller: Caller, account_id: str | None) -> None: ...  # noqa: D102
         async def _spend_of_address(self, caller: Caller, limit: Limit) -> None: ...
         async def _spend_or_refuse(self, caller: Caller, account_id: str | None, spend: Spend) -> None: ...
 
@@ -43,8 +41,7 @@ class SentMessages:
             AddressBlocked: The address is blocked to strangers.
             LimitReached: Too many from this address.
         """
-        await self._blocks.ensure_fresh()
-        self._blocks.refuse(caller.address, "strangers")
+        await self.refuse_blocked(caller, None)
         await self._spend_of_address(caller, self.limits.links)
 
     async def admit_link_letter(self, email_key: str, account_id: str, known_device: str | None) -> bool:
@@ -65,13 +62,8 @@ class SentMessages:
         Raises:
             AddressBlocked: The address is blocked to strangers.
         """
-        if known_device:
-            return
-        await self._blocks.ensure_fresh()
-        try:
-            self._blocks.refuse(caller.address, "strangers")
-        except AddressBlocked as refusal:
-            await self._refuse(caller, account_id, refusal)
+        if not known_device:
+            await self.refuse_blocked(caller, account_id)
 
     async def admit_link_code(self, caller: Caller, asked: str, account_id: str | None, *, known_device: bool) -> bool:
         """Spend for a code before it is looked at; False where the account's own number is gone.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, or_, select
+from sqlalchemy import and_, bindparam, delete, func, or_, select
 
 from ostiary.core.clock import Millis
 from ostiary.core.db import Insert, Query
@@ -41,14 +42,21 @@ class HowMany(msgspec.Struct, frozen=True):
     number: int
 
 
-def _put_block(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
+def _put_block(insert: Insert, *, spares_longer: bool = False) -> Any:  # noqa: ANN401 - a Core statement
     values: dict[str, Any] = {column.name: bindparam(column.name) for column in address_blocks.columns}
     statement = insert(address_blocks).values(values)
-    changed = {name: statement.excluded[name] for name in ("bars", "reason", "created_at", "expires_at")}
-    return statement.on_conflict_do_update(index_elements=["network"], set_=changed)
+    new, changed = statement.excluded, ("bars", "reason", "created_at", "expires_at")
+    ends_sooner = address_blocks.c.expires_at < new.expires_at  # one without an end does not
+    is_over = address_blocks.c.expires_at <= new.created_at
+    return statement.on_conflict_do_update(
+        index_elements=["network"], set_={name: new[name] for name in changed},
+        where=or_(is_over, and_(ends_sooner, address_blocks.c.bars == new.bars)) if spares_longer else None,
+    )  # fmt: skip
 
 
 PUT_BLOCK = Query(_put_block)
+PUT_BLOCK_BY_ITSELF = Query(partial(_put_block, spares_longer=True))
+"""The same, but where one stands that lasts longer or bars something else: a keeper's, say."""
 DROP_BLOCK = Query(delete(address_blocks).where(address_blocks.c.network == bindparam("which")))
 BLOCKS = Query(
     select(address_blocks)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, NoReturn
 
+from ostiary.accounts import tell_of_lock
 from ostiary.core.errors import Problem
 from ostiary.core.limits import (
     Count,
@@ -87,11 +88,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         """
         if known_device and account_id and caller.device_id:
             return await self._admit_known(caller, name, account_id)
-        await self._blocks.ensure_fresh()
-        try:
-            self._blocks.refuse(caller.address, "strangers")
-        except AddressBlocked as refusal:
-            await self._refuse(caller, account_id, refusal)
+        await self.refuse_blocked(caller, account_id)
         is_proven = solution is not None and await self.challenges.spend(solution, _subject(name))
         owes_proof = (sprayed or self._blocks.is_on_guard(caller.address)) and self.challenges.are_offered
         if owes_proof and not is_proven:
@@ -122,16 +119,22 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         counts = await self._spend(named, own, total, *addresses)
         refusal = self._refusal(named.limit, counts[named], {spend.limit: counts[spend] for spend in addresses}, name)
         has_own = counts[own].spent <= own.limit.number
+        locks = not is_proven and any(counts[spend].spent == spend.limit.number for spend in (named, own))
         if refusal or not has_own:
-            # Of the hundred only what is checked counts: knocking at a locked door must not shut it for good.
-            await self._durable.give_back(total)
+            # What is not looked at counts neither for the hundred nor for the hour: knocking at a locked door must
+            # not shut it for good, and thirty people who sign in at the same moment have not failed.
+            by_hour = tuple(spend for spend in addresses if refusal and spend.limit is limits.by_hour)
+            for limiter, spends in self._by_limiter((total, *by_hour)):
+                await limiter.give_back(*spends)
         if refusal:
+            if locks:  # a door that refused attempts have shut is told of like any other
+                async with self._database.unit(caller) as unit:
+                    tell_of_lock(unit, account_id or "")
             await self._refuse(caller, account_id, refusal)
         return Attempt(
             name, account_id, is_known_device=False,
             may_check=has_own and counts[total].spent <= total.limit.number,
-            locks=not is_proven and counts[named].spent == named.limit.number,
-            is_first=not is_proven and counts[named].spent == 1,
+            locks=locks, is_first=not is_proven and counts[named].spent == 1,
             failures=counts[total].spent - 1,
             forgotten=tuple({by_name, by_owner, named, own, total}), given_back=addresses,
             is_last_of_hour=any(counts[s].spent == s.limit.number for s in addresses if s.limit is limits.by_hour),
@@ -205,8 +208,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
             AddressBlocked: The address is blocked to strangers.
             LimitReached: Too many from this address.
         """
-        await self._blocks.ensure_fresh()
-        self._blocks.refuse(caller.address, "strangers")
+        await self.refuse_blocked(caller, None)
         await self._spend_of_address(caller, self.limits.signups)
 
     async def admit_reset(self, caller: Caller) -> None:
@@ -216,8 +218,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
             AddressBlocked: The address is blocked to strangers.
             LimitReached: Too many from this address.
         """
-        await self._blocks.ensure_fresh()
-        self._blocks.refuse(caller.address, "strangers")
+        await self.refuse_blocked(caller, None)
         await self._spend_of_address(caller, self.limits.resets)
 
     async def admit_weighing(self, caller: Caller) -> None:
@@ -235,8 +236,10 @@ class Protection(KnownDevices, Enrolments, SentMessages):
 
     async def admit_csp_report(self, caller: Caller) -> bool:
         """Return whether one more report of a violated policy is counted; in memory, as a flood must cost no write."""
-        address = self._digest(counted(caller.address) if caller.address else "unknown")
-        for spend in (Spend(self.limits.reports, address), Spend(self.limits.all_reports, self._digest("all"))):
+        spends = [Spend(self.limits.all_reports, self._digest("all"))]
+        if caller.address is not None:
+            spends.insert(0, Spend(self.limits.reports, self._digest(counted(caller.address))))
+        for spend in spends:
             (count,) = await self._memory.spend(spend)
             if count.spent > spend.limit.number:
                 return False

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 UNKNOWN_ADDRESSES = (
-    b'{"status":"ready","warning":"A proxy forwards requests but is not in web.trusted_proxies: see the log."}'
+    b'{"status":"ready",'
+    b'"warning":"A proxy forwards, but not as web.trusted_proxies and web.forwarding_header say: see the log."}'
 )
 
 

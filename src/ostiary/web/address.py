@@ -27,6 +27,16 @@ SILENCE = millis(timedelta(minutes=1))
 REMEMBERED = millis(timedelta(minutes=10))
 """How long readiness tells of one."""
 
+UNTRUSTED = (
+    "%s forwards requests but is no trusted proxy: client addresses are unknown, and limits by address are off. "
+    'If it is your proxy, set web.trusted_proxies = ["%s/%s"] and see that it writes %s itself; '
+    "`ostiary doctor` checks that."
+)
+OTHER_HEADER = (
+    "The trusted proxy %s forwards, but sends no %s: client addresses are unknown, and limits by address are off. "
+    "Name the header that it writes in web.forwarding_header; `ostiary doctor` checks that."
+)
+
 # Not `is_private`: that holds the networks of documentation, too, and others that no peer can have.
 _INNER = tuple(
     ip_network(network)
@@ -122,7 +132,8 @@ class ClientAddress:
 
     A peer of this machine or of a private network that forwards, but is not
     trusted, is a proxy that nobody configured: then the address is unknown, and
-    never the proxy's, in which all visitors would share one budget.
+    never the proxy's, in which all visitors would share one budget. So is that
+    of whoever comes by a trusted proxy that forwards by the other header alone.
     """
 
     def __init__(self, trusted_proxies: tuple[str, ...], header: str, clock: Clock | None = None) -> None:
@@ -144,14 +155,23 @@ class ClientAddress:
         host = peer[0]
         if self._trusted and self.trusts(host):
             values = [value for name, value in scope["headers"] if name == self.header]
-            return self.find(host, b",".join(values).decode("latin-1") if values else None)
+            if values:
+                return self.find(host, b",".join(values).decode("latin-1"))
+            names = {name for name, _ in scope["headers"]}
+            if FORWARDING.isdisjoint(names):
+                return canonical(host)  # a request of the proxy's own, or of a neighbour that is trusted with it
+            if PROBE not in names:
+                self._tell(OTHER_HEADER, canonical(host), self.header.decode())
+            return None
         # Port 0: the server below (uvicorn, say) has put the client in the proxy's place already.
         # On the hot path: the mapping is made in one step, and nothing is asked of it in a loop.
         if is_inner(host) and peer[1] not in SET_BY_SERVER:
             headers = dict(scope["headers"])
             if not FORWARDING.isdisjoint(headers):
                 if PROBE not in headers:  # the doctor forges headers on purpose, and says by itself what it finds
-                    self._tell(host)
+                    address = canonical(host)
+                    bits = getattr(parsed(host), "max_prefixlen", "")
+                    self._tell(UNTRUSTED, address, address, bits, self.header.decode())
                 return None
         return canonical(host)
 
@@ -201,16 +221,9 @@ class ClientAddress:
         else:
             yield from reversed(forwarded.split(","))
 
-    def _tell(self, peer: str) -> None:
+    def _tell(self, what: str, *about: object) -> None:
         now = self._clock.now()
         self._unknown_at = now
-        if now - self._told_at < SILENCE:
-            return
-        self._told_at = now
-        address = parsed(peer)
-        log.error(
-            "%s forwards requests but is no trusted proxy: client addresses are unknown, and limits by address are "
-            'off. If it is your proxy, set web.trusted_proxies = ["%s/%s"] and see that it writes %s itself; '
-            "`ostiary doctor` checks that.",
-            address, address, address.max_prefixlen if address else "", self.header.decode(),
-        )  # fmt: skip
+        if now - self._told_at >= SILENCE:
+            self._told_at = now
+            log.error(what, *about)
