@@ -173,6 +173,7 @@ LIMITS = {
     "weighing.address": ("passwords weighed", "by each process", "429", "weighings_per_minute"),
     "spray.pair": ("one wrong password for one name", "with a name", "not counted twice below", "spraying_names"),
     "spray.password": ("names that one wrong password was tried for", "", "on guard: 429", "spraying_names"),
+    "stuffing.name": ("attempts for one name, whose outcome is told", "", "not counted twice below", "stuffing_names"),
     "stuffing.names": (
         "names that fail at first, less those that succeed", "", "on guard: 429", "stuffing_names",
     ),

@@ -10,7 +10,7 @@ import pytest
 from tests.house import API, PASSWORD, OpenHouse, bearer, client_of, journalled, login, register
 from tests.protection.attempts import WRONG, attempt, device_cookie, statuses
 
-from ostiary.core.caller import KEEPER
+from ostiary.core.caller import KEEPER, Caller
 from ostiary.core.clock import ManualClock
 from ostiary.core.errors import InvalidFields
 from ostiary.protection.blocks import EVERYWHERE
@@ -82,6 +82,19 @@ async def test_what_is_no_network_is_refused(house: Ostiary, text: str) -> None:
         await block(house, text)
 
 
+@pytest.mark.parametrize("bars", ["everything", "strangers"])
+@pytest.mark.parametrize("text", [EVERYWHERE, f" {EVERYWHERE} ", "password 0011223344556677"])
+async def test_what_can_only_ask_for_work_is_never_said_to_be_shut(house: Ostiary, text: str, bars: str) -> None:
+    await block(house, EVERYWHERE, bars="unproven")
+
+    with pytest.raises(InvalidFields):
+        await block(house, text, bars=bars)
+
+    assert house.blocks.is_stale
+    await house.blocks.load()
+    assert house.blocks.is_on_guard(HERE), "and the guard is not lifted by it"
+
+
 async def test_a_block_of_strangers_spares_sessions_and_known_browsers(
     house: Ostiary, outside: httpx.AsyncClient
 ) -> None:
@@ -113,6 +126,39 @@ async def test_twenty_failures_in_an_hour_block_the_address_to_strangers_on_ever
         assert (await attempt(neighbour, "mira")).status_code == 401
     (found,) = await other.blocks.listed()
     assert (found.network, found.bars) == (f"{HERE}/32", "strangers")
+
+
+@pytest.mark.parametrize("names", [1, 40])
+async def test_who_fails_faster_than_is_looked_at_is_blocked_all_the_same(house: Ostiary, names: int) -> None:
+    async with client_of(house, HERE) as client:
+        found = [(await attempt(client, f"name-{number % names}")).status_code for number in range(22)]
+
+        assert found[:5] == [401] * 5
+        assert not {200, 401, 403} & set(found[5:20]), "the minute or the lock refuses, not the block"
+        assert found[20:] == [403, 403]
+    (block,) = await house.blocks.listed()
+    assert (block.network, block.bars) == (f"{HERE}/32", "strangers")
+    assert [alert.kind for alert in await house.alerts.open()].count("address_blocked") == 1
+
+
+async def test_a_block_by_itself_takes_the_place_of_none_but_one_that_is_over(
+    house: Ostiary, clock: ManualClock
+) -> None:
+    """The twentieth failure may be under way while the keeper shuts the address out for good."""
+    caller = Caller(address=HERE)
+    await block(house, HERE, lifetime=timedelta(minutes=5))
+    await house.protection.address_failures.block(caller)
+    assert [(found.bars, found.reason) for found in await house.blocks.listed()] == [("everything", "a test")]
+    assert await house.alerts.open() == []
+
+    clock.advance(minutes=5)
+    await house.protection.address_failures.block(caller)
+    assert [found.bars for found in await house.blocks.listed()] == ["strangers"]
+
+    await block(house, HERE)
+    clock.advance(days=1000)
+    await house.protection.address_failures.block(caller)
+    assert [found.bars for found in await house.blocks.listed()] == ["everything"]
 
 
 async def test_a_network_on_the_allow_list_is_never_blocked_by_itself(

@@ -94,6 +94,7 @@ class Login:
             await self.attacks.look_at_failure(caller, attempt, password)
             raise WrongPassword
         await self.protection.login_succeeded(attempt)
+        await self.attacks.look_at_success(attempt)
         return entered
 
     async def with_replacement(self, caller: Caller, ticket: str, new_password: str) -> Entered:

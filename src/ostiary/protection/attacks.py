@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ostiary.core.hashing import normalise
 from ostiary.core.limits import Limiter, Spend
 from ostiary.protection.blocks import EVERYWHERE, SPRAYED
-from ostiary.web.address import counted
 
 if TYPE_CHECKING:
     from ostiary.alerts import Alerts
@@ -41,33 +41,38 @@ class Attacks:
         """
         if attempt.is_known_device:
             return
-        if attempt.is_last_of_hour and caller.address is not None and not self.blocks.is_spared(caller.address):
-            await self._block(caller, counted(caller.address))
-        limits = self.protection.limits
-        pair = Spend(limits.spray_pair, self._digest(f"{password} {attempt.name}"))
-        spends = [pair, self.protection.stuffing()] if attempt.is_first else [pair]
-        counts = await self.limiter.spend(*spends)
-        if attempt.is_first and counts[1].spent % limits.stuffing.number == 0:
-            await self._stand_on_guard(caller, "stuffing", counts[1].spent, EVERYWHERE)
-        if counts[0].spent == 1:  # not this name's owner, trying the same again
-            digest = self._digest(password)
-            (sprayed,) = await self.limiter.spend(Spend(limits.spraying, digest))
-            if sprayed.spent % limits.spraying.number == 0:
+        if attempt.is_last_of_hour:
+            await self.protection.address_failures.block(caller)
+        limits, password = self.protection.limits, normalise(password)
+        pair, named = await self.limiter.spend(
+            Spend(limits.spray_pair, self._digest(f"{password} {attempt.name}")), self._named(attempt)
+        )
+        digest = self._digest(password)
+        spends = [Spend(limits.spraying, digest)] if pair.spent == 1 else []  # not its owner, trying the same again
+        spends += [self._stuffing] if named.spent == 1 else []
+        for spend, count in zip(spends, await self.limiter.spend(*spends) if spends else [], strict=True):
+            if count.spent % spend.limit.number:
+                continue
+            if spend.limit is limits.stuffing:
+                await self._stand_on_guard(caller, "stuffing", count.spent, EVERYWHERE)
+            else:
                 # On guard against that password alone: whoever tries ten names shuts nobody else out by it.
-                await self._stand_on_guard(caller, "spraying", sprayed.spent, SPRAYED + digest.hex())
+                await self._stand_on_guard(caller, "spraying", count.spent, SPRAYED + digest.hex())
+
+    async def look_at_success(self, attempt: Attempt) -> None:
+        """Take a name that succeeds off those that fail; once in a window, as those are counted once.
+
+        Whoever has an account could otherwise sign in to it again and again, and hide by that what else they try.
+        """
+        if attempt.is_known_device:
+            return
+        (named,) = await self.limiter.spend(self._named(attempt))
+        if named.spent == 1:
+            await self.limiter.give_back(self._stuffing)
 
     def is_sprayed(self, password: str) -> bool:
         """Return whether this password is being tried for many names just now; from memory."""
-        return self.blocks.is_sprayed(self._digest(password))
-
-    async def _block(self, caller: Caller, network: str) -> None:
-        async with self.database.unit(caller) as unit:
-            failures = self.settings.login_failures_per_hour
-            reason = f"{failures} failed logins in an hour"
-            await self.blocks.put(unit, network, reason=reason, lifetime=self.settings.block_for, bars="strangers")
-            await self.alerts.raise_(
-                unit, "address_blocked", subject=network, private={"network": network}, failures=failures
-            )
+        return self.blocks.is_sprayed(self._digest(normalise(password)))
 
     async def _stand_on_guard(self, caller: Caller, kind: str, names: int, against: str) -> None:
         async with self.database.unit(caller) as unit:
@@ -78,6 +83,14 @@ class Attacks:
             lasts = self.settings.attack_lasts
             await self.blocks.put(unit, against, reason=f"{kind} was seen", lifetime=lasts, bars="unproven")
             await self.alerts.raise_(unit, f"{kind}_seen", names=names)
+
+    @property
+    def _stuffing(self) -> Spend:
+        """The counter of names that fail at first, those that succeed taken off."""
+        return Spend(self.protection.limits.stuffing, self.macs.digest("counter", "everybody"))
+
+    def _named(self, attempt: Attempt) -> Spend:
+        return Spend(self.protection.limits.stuffing_name, self.macs.digest("counter", attempt.name))
 
     def _digest(self, text: str) -> bytes:
         return self.macs.digest("sprayed password", text[:1024])[:8]

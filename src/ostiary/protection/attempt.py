@@ -21,7 +21,6 @@ class Attempt:
             name's is not: the password must not be checked, and the answer
             must be that of a wrong one.
         locks: Whether this attempt, if it fails, is the one that locks the name.
-        is_first: Whether it is the first of this name in its window.
         failures: Attempts of strangers on this account since its owner last acted, this one left out.
         forgotten: Counters that a success sets back.
         given_back: Counters that a success gives one back to.
@@ -33,7 +32,6 @@ class Attempt:
     is_known_device: bool
     may_check: bool
     locks: bool
-    is_first: bool
     failures: int
     forgotten: tuple[Spend, ...]
     given_back: tuple[Spend, ...]
@@ -43,6 +41,6 @@ class Attempt:
     def earned(cls, account_id: str, *, is_known_device: bool) -> Self:
         """Return an attempt that has nothing to settle: a ticket stands for the one that earned it."""
         return cls(
-            "", account_id, is_known_device=is_known_device, may_check=True, locks=False, is_first=False, failures=0,
-            forgotten=(), given_back=(), is_last_of_hour=False,
+            "", account_id, is_known_device=is_known_device, may_check=True, locks=False, failures=0, forgotten=(),
+            given_back=(), is_last_of_hour=False,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Literal
@@ -168,7 +168,8 @@ class Blocks:
 
         Args:
             caller: Who does it.
-            network: Such as `203.0.113.0/24`, one address, or `everywhere`; one IPv6 address stands for its /64.
+            network: Such as `203.0.113.0/24`, or one address; one IPv6 address stands for its /64. `everywhere` can
+                be shut to the unproven only.
             reason: In words.
             lifetime: None until it is lifted.
             bars: From what.
@@ -189,20 +190,32 @@ class Blocks:
             InvalidFields: It is no network.
         """
         expires_at = unit.now + millis(lifetime) if lifetime is not None else None
-        block = Block(_canonical(network), bars, reason, unit.now, expires_at)
-        await unit.run(
-            queries.PUT_BLOCK, network=block.network, bars=bars, reason=reason, created_at=unit.now,
-            expires_at=expires_at,
-        )  # fmt: skip
+        block = Block(_barred(network, bars), bars, reason, unit.now, expires_at)
+        await unit.run(queries.PUT_BLOCK, **asdict(block))
+        self._tell(unit, block, by)
+        return block
+
+    async def put_unless_shut(self, unit: Unit, network: str, *, reason: str, lifetime: timedelta, bars: Bars) -> bool:
+        """As `put`; False, and nothing is changed, where the same network is shut out already.
+
+        What the house does by itself must neither end nor weaken what the keeper has done.
+        """
+        block = Block(_barred(network, bars), bars, reason, unit.now, unit.now + millis(lifetime))
+        if not await unit.run(queries.PUT_BLOCK_IF_OVER, **asdict(block)):
+            return False
+        self._tell(unit, block)
+        return True
+
+    @staticmethod
+    def _tell(unit: Unit, block: Block, by: str = "") -> None:
         unit.note(
             "network.blocked",
-            bars=bars,
-            reason=reason,
-            expires_at=expires_at,
+            bars=block.bars,
+            reason=block.reason,
+            expires_at=block.expires_at,
             private={"network": block.network, "by": by},
         )
         unit.signal("blocks", block.network)
-        return block
 
     async def remove(self, caller: Caller, network: str) -> bool:
         """Let a network in again; False if it was not blocked."""
@@ -241,6 +254,19 @@ def _counted_bits(network: Network) -> int:
     return 32 if network.version == 4 else 64
 
 
+def _barred(text: str, bars: Bars) -> str:
+    """Return the one spelling of a network that can be shut out from something.
+
+    Raises:
+        InvalidFields: It is none. Of everywhere, and of who brings a sprayed password, nothing is asked but work: a
+            name that is no network must not be taken for one, and shut nobody out.
+    """
+    network = _canonical(text)
+    if _is_no_network(network) and bars != "unproven":
+        raise _no_network()
+    return network
+
+
 def _canonical(text: str) -> str:
     """Return the one spelling of a network.
 
@@ -256,8 +282,12 @@ def _canonical(text: str) -> str:
             return str(ip_network((address, 32 if address.version == 4 else 64), strict=False))
         return str(ip_network(text, strict=False))
     except ValueError:
-        error = FieldError("network", "Give a network such as 203.0.113.0/24, or an address.", "network")
-        raise InvalidFields(errors=(error,)) from None
+        raise _no_network() from None
+
+
+def _no_network() -> InvalidFields:
+    error = FieldError("network", "Give a network such as 203.0.113.0/24, or an address.", "network")
+    return InvalidFields(errors=(error,))
 
 
 def _is_no_network(text: str) -> bool:

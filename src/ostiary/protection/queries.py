@@ -44,11 +44,24 @@ class HowMany(msgspec.Struct, frozen=True):
 def _put_block(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
     values: dict[str, Any] = {column.name: bindparam(column.name) for column in address_blocks.columns}
     statement = insert(address_blocks).values(values)
-    changed = {name: statement.excluded[name] for name in ("bars", "reason", "created_at", "expires_at")}
-    return statement.on_conflict_do_update(index_elements=["network"], set_=changed)
+    return statement.on_conflict_do_update(index_elements=["network"], set_=_of_block(statement))
+
+
+def _put_block_if_over(insert: Insert) -> Any:  # noqa: ANN401 - a Core statement
+    values: dict[str, Any] = {column.name: bindparam(column.name) for column in address_blocks.columns}
+    statement = insert(address_blocks).values(values)
+    # NULL is never over: what the keeper has shut for good stays.
+    is_over = address_blocks.c.expires_at <= bindparam("created_at")
+    return statement.on_conflict_do_update(index_elements=["network"], set_=_of_block(statement), where=is_over)
+
+
+def _of_block(statement: Any) -> dict[str, Any]:  # noqa: ANN401 - a Core statement
+    return {name: statement.excluded[name] for name in ("bars", "reason", "created_at", "expires_at")}
 
 
 PUT_BLOCK = Query(_put_block)
+PUT_BLOCK_IF_OVER = Query(_put_block_if_over)
+"""Only where none of the same network lives: an automatic block never takes the place of the keeper's."""
 DROP_BLOCK = Query(delete(address_blocks).where(address_blocks.c.network == bindparam("which")))
 BLOCKS = Query(
     select(address_blocks)
@@ -57,7 +70,6 @@ BLOCKS = Query(
     .limit(bindparam("most")),
     StoredBlock,
 )
-BLOCK_OF = Query(select(address_blocks).where(address_blocks.c.network == bindparam("which")), StoredBlock)
 PRUNE_BLOCKS = Query(delete(address_blocks).where(address_blocks.c.expires_at < bindparam("before")))
 
 

@@ -18,6 +18,7 @@ from ostiary.core.limits import (
     seconds_until,
 )
 from ostiary.protection import queries
+from ostiary.protection.address_failures import AddressFailures
 from ostiary.protection.attempt import Attempt
 from ostiary.protection.challenges import Challenges
 from ostiary.protection.devices import KnownDevices
@@ -29,6 +30,7 @@ from ostiary.protection.messages import SentMessages
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
+    from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database
     from ostiary.core.secrets import Macs
@@ -40,13 +42,15 @@ class Protection(KnownDevices, Enrolments, SentMessages):
     """Spends from named limits before anything costly or telling happens."""
 
     def __init__(
-        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, settings: ProtectionSettings
-    ) -> None:
+        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, alerts: Alerts,
+        settings: ProtectionSettings,
+    ) -> None:  # fmt: skip
         self._database = database
         self._limiter = limiter
         self._macs = macs
         self._blocks = blocks
         self._settings = settings
+        self.address_failures = AddressFailures(database, blocks, alerts, settings)
         self.limits = Limits.of(settings)
         self.challenges = Challenges(limiter, macs, database.clock, settings.challenge)
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
@@ -105,8 +109,8 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         if refusal := self._refusal(own.limit, count, {}):
             await self._refuse(caller, account_id, refusal)
         return Attempt(
-            name, account_id, is_known_device=True, may_check=True, locks=False, is_first=False, failures=0,
-            forgotten=(own,), given_back=(), is_last_of_hour=False,
+            name, account_id, is_known_device=True, may_check=True, locks=False, failures=0, forgotten=(own,),
+            given_back=(), is_last_of_hour=False,
         )  # fmt: skip
 
     async def _admit_stranger(self, caller: Caller, name: str, account_id: str | None, *, is_proven: bool) -> Attempt:
@@ -125,16 +129,18 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         if refusal or not has_own:
             # Of the hundred only what is checked counts: knocking at a locked door must not shut it for good.
             await self._durable.give_back(total)
+        is_hour_over = any(counts[s].spent >= s.limit.number for s in addresses if s.limit is limits.by_hour)
         if refusal:
+            if is_hour_over:  # whatever refuses it: who fails faster than by the minute is blocked all the same
+                await self.address_failures.block(caller)
             await self._refuse(caller, account_id, refusal)
         return Attempt(
             name, account_id, is_known_device=False,
             may_check=has_own and counts[total].spent <= total.limit.number,
             locks=not is_proven and counts[named].spent == named.limit.number,
-            is_first=not is_proven and counts[named].spent == 1,
             failures=counts[total].spent - 1,
             forgotten=tuple({by_name, by_owner, named, own, total}), given_back=addresses,
-            is_last_of_hour=any(counts[s].spent == s.limit.number for s in addresses if s.limit is limits.by_hour),
+            is_last_of_hour=is_hour_over,
         )  # fmt: skip
 
     def _refusal(self, limit: Limit, count: Count, by_address: dict[Limit, Count], name: str = "") -> Problem | None:
@@ -161,13 +167,10 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         if attempt.is_known_device and attempt.account_id:
             # The owner has acted: strangers may try again as often as before (SP 800-63B-4, 3.2.2).
             forgotten = (*forgotten, self._in_all(attempt.name, attempt.account_id))
-        given_back = attempt.given_back
-        if attempt.is_first:
-            given_back = (*given_back, self.stuffing())
         # Side by side, so that they can share a commit.
         settling = [limiter.forget(*spends) for limiter, spends in self._by_limiter(forgotten)]
-        if given_back:  # a known device spends from none
-            settling.append(self._limiter.give_back(*given_back))
+        if attempt.given_back:  # a known device spends from none
+            settling.append(self._limiter.give_back(*attempt.given_back))
         await asyncio.gather(*settling)
 
     async def admit_ticket(self, caller: Caller, name: str, account_id: str, *, known_device: bool) -> None:
@@ -344,10 +347,6 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         text = f"in all {account_id}" if account_id else f"nobody {self._digest(name).hex()}"
         limit = self.limits.in_all if account_id else self.limits.nobody_in_all
         return Spend(limit, hashlib.sha256(text.encode()).digest())
-
-    def stuffing(self) -> Spend:
-        """Return the counter of names that fail for the first time, those that succeed taken off."""
-        return Spend(self.limits.stuffing, self._digest("everybody"))
 
     def _addresses(self, caller: Caller) -> tuple[Spend, ...]:
         if caller.address is None:  # unknown (D6): one counter for everybody would be a weapon
