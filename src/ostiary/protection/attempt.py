@@ -38,9 +38,9 @@ class Attempt:
     is_last_of_hour: bool
 
     @classmethod
-    def earned(cls, account_id: str, *, is_known_device: bool) -> Self:
+    def earned(cls, account_id: str, *, is_known_device: bool, failures: int = 0) -> Self:
         """Return an attempt that has nothing to settle: a ticket stands for the one that earned it."""
         return cls(
-            "", account_id, is_known_device=is_known_device, may_check=True, locks=False, failures=0, forgotten=(),
-            given_back=(), is_last_of_hour=False,
+            "", account_id, is_known_device=is_known_device, may_check=True, locks=False, failures=failures,
+            forgotten=(), given_back=(), is_last_of_hour=False,
         )  # fmt: skip
