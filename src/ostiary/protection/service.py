@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database
     from ostiary.core.secrets import Macs
+    from ostiary.places import Places
     from ostiary.protection.blocks import Blocks
     from ostiary.protection.settings import ProtectionSettings
 
@@ -42,13 +43,14 @@ class Protection(KnownDevices, Enrolments, SentMessages):
     """Spends from named limits before anything costly or telling happens."""
 
     def __init__(
-        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, alerts: Alerts,
+        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, places: Places, alerts: Alerts,
         settings: ProtectionSettings,
     ) -> None:  # fmt: skip
         self._database = database
         self._limiter = limiter
         self._macs = macs
         self._blocks = blocks
+        self._places = places
         self._settings = settings
         self.address_failures = AddressFailures(database, blocks, alerts, settings)
         self.limits = Limits.of(settings)
@@ -205,11 +207,12 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         """Spend for a new account.
 
         Raises:
-            AddressBlocked: The address is blocked to strangers.
+            AddressBlocked: The address is blocked to strangers, or a rule on countries keeps out who comes from there.
             LimitReached: Too many from this address.
         """
-        await self._blocks.ensure_fresh()
-        self._blocks.refuse(caller.address, "strangers")
+        await self.refuse_blocked(caller, None)
+        if self._places.refuses(self._places.find(caller.address)):  # of a sign-in, the policy on risk hears it
+            await self._refuse(caller, None, AddressBlocked())
         await self._spend_of_address(caller, self.limits.signups)
 
     async def admit_reset(self, caller: Caller) -> None:
