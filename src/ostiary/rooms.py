@@ -180,7 +180,7 @@ class Rooms:
         """Limits, blocks, attacks, risk: what stands between strangers and accounts."""
         self.blocks = Blocks(self.database, self.signals, self.clock, settings.protection.never_blocked)
         self.protection = Protection(
-            self.database, self.limiter, self.macs, self.blocks, self.places, self.alerts, settings.protection
+            self.database, self.limiter, self.macs, self.blocks, self.places, settings.protection
         )
         self.attacks = Attacks(
             self.database, self.limiter, self.macs, self.alerts, self.blocks, self.protection, settings.protection

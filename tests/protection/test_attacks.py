@@ -107,7 +107,7 @@ async def test_a_morning_on_which_many_sign_in_is_no_stuffing(open_house: OpenHo
     house = await open_house(
         protection={
             "spraying_names": 10**6,
-            "stuffing_names": 20,
+            "stuffing_names": 5,
             "signups_per_hour": 1000,
             "login_failures_per_hour": 90,
         }

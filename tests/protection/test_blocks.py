@@ -128,36 +128,23 @@ async def test_twenty_failures_in_an_hour_block_the_address_to_strangers_on_ever
     assert (found.network, found.bars) == (f"{HERE}/32", "strangers")
 
 
-@pytest.mark.parametrize("names", [1, 40])
-async def test_who_fails_faster_than_is_looked_at_is_blocked_all_the_same(house: Ostiary, names: int) -> None:
-    async with client_of(house, HERE) as client:
-        found = [(await attempt(client, f"name-{number % names}")).status_code for number in range(22)]
-
-        assert found[:5] == [401] * 5
-        assert not {200, 401, 403} & set(found[5:20]), "the minute or the lock refuses, not the block"
-        assert found[20:] == [403, 403]
-    (block,) = await house.blocks.listed()
-    assert (block.network, block.bars) == (f"{HERE}/32", "strangers")
-    assert [alert.kind for alert in await house.alerts.open()].count("address_blocked") == 1
-
-
 async def test_a_block_by_itself_takes_the_place_of_none_but_one_that_is_over(
     house: Ostiary, clock: ManualClock
 ) -> None:
     """The twentieth failure may be under way while the keeper shuts the address out for good."""
     caller = Caller(address=HERE)
     await block(house, HERE, lifetime=timedelta(minutes=5))
-    await house.protection.address_failures.block(caller)
+    await house.attacks.block(caller)
     assert [(found.bars, found.reason) for found in await house.blocks.listed()] == [("everything", "a test")]
     assert await house.alerts.open() == []
 
     clock.advance(minutes=5)
-    await house.protection.address_failures.block(caller)
+    await house.attacks.block(caller)
     assert [found.bars for found in await house.blocks.listed()] == ["strangers"]
 
     await block(house, HERE)
     clock.advance(days=1000)
-    await house.protection.address_failures.block(caller)
+    await house.attacks.block(caller)
     assert [found.bars for found in await house.blocks.listed()] == ["everything"]
 
 

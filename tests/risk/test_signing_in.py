@@ -13,7 +13,9 @@ from tests.passwords.lists import a_filter
 from tests.protection.attempts import WRONG, attempt, device_cookie, looks
 from tests.recovery.steps import unlock_token
 
+from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
+from ostiary.protection.blocks import EVERYWHERE
 from ostiary.risk import Records, replay
 from ostiary.wiring import Ostiary
 
@@ -184,3 +186,13 @@ async def test_a_breached_password_that_need_not_be_replaced_is_weighed(
 
     (line,) = await house.audit.listed(most=1, action="login.*")
     assert line.details["risk"]["reasons"]["password.breached"] == 15
+
+
+async def test_a_sign_in_while_the_house_is_on_guard_is_weighed(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    known = await proven(house, outside)
+    await house.blocks.add(KEEPER, EVERYWHERE, reason="a test", lifetime=None, bars="unproven")
+
+    assert (await attempt(outside, "mira", PASSWORD, cookie=known)).status_code == 200
+
+    (line,) = await house.audit.listed(most=1, action="login.*")
+    assert line.details["risk"]["reasons"] == {"server.under_attack": 10, "device.known": -10}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ostiary.core.hashing import normalise
 from ostiary.core.limits import Limiter, Spend
 from ostiary.protection.blocks import EVERYWHERE, SPRAYED
+from ostiary.web.address import counted
 
 if TYPE_CHECKING:
     from ostiary.alerts import Alerts
@@ -42,7 +43,7 @@ class Attacks:
         if attempt.is_known_device:
             return
         if attempt.is_last_of_hour:
-            await self.protection.address_failures.block(caller)
+            await self.block(caller)
         limits, password = self.protection.limits, normalise(password)
         pair, named = await self.limiter.spend(
             Spend(limits.spray_pair, self._digest(f"{password} {attempt.name}")), self._named(attempt)
@@ -73,6 +74,18 @@ class Attacks:
     def is_sprayed(self, password: str) -> bool:
         """Return whether this password is being tried for many names just now; from memory."""
         return self.blocks.is_sprayed(self._digest(normalise(password)))
+
+    async def block(self, caller: Caller) -> None:
+        """Block the caller's address, whose hour is used up; not one that is spared, unknown, or blocked already."""
+        if caller.address is None or self.blocks.is_spared(caller.address):
+            return
+        network, failures = counted(caller.address), self.settings.login_failures_per_hour
+        async with self.database.unit(caller) as unit:
+            reason, lifetime = f"{failures} failed logins in an hour", self.settings.block_for
+            if await self.blocks.put_unless_shut(unit, network, reason=reason, lifetime=lifetime, bars="strangers"):
+                await self.alerts.raise_(
+                    unit, "address_blocked", subject=network, private={"network": network}, failures=failures
+                )
 
     async def _stand_on_guard(self, caller: Caller, kind: str, names: int, against: str) -> None:
         async with self.database.unit(caller) as unit:

@@ -18,7 +18,6 @@ from ostiary.core.limits import (
     seconds_until,
 )
 from ostiary.protection import queries
-from ostiary.protection.address_failures import AddressFailures
 from ostiary.protection.attempt import Attempt
 from ostiary.protection.challenges import Challenges
 from ostiary.protection.devices import KnownDevices
@@ -30,7 +29,6 @@ from ostiary.protection.messages import SentMessages
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
-    from ostiary.alerts import Alerts
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database
     from ostiary.core.secrets import Macs
@@ -43,7 +41,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
     """Spends from named limits before anything costly or telling happens."""
 
     def __init__(
-        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, places: Places, alerts: Alerts,
+        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, places: Places,
         settings: ProtectionSettings,
     ) -> None:  # fmt: skip
         self._database = database
@@ -52,7 +50,6 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         self._blocks = blocks
         self._places = places
         self._settings = settings
-        self.address_failures = AddressFailures(database, blocks, alerts, settings)
         self.limits = Limits.of(settings)
         self.challenges = Challenges(limiter, macs, database.clock, settings.challenge)
         self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
@@ -131,10 +128,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         if refusal or not has_own:
             # Of the hundred only what is checked counts: knocking at a locked door must not shut it for good.
             await self._durable.give_back(total)
-        is_hour_over = any(counts[s].spent >= s.limit.number for s in addresses if s.limit is limits.by_hour)
         if refusal:
-            if is_hour_over:  # whatever refuses it: who fails faster than by the minute is blocked all the same
-                await self.address_failures.block(caller)
             await self._refuse(caller, account_id, refusal)
         return Attempt(
             name, account_id, is_known_device=False,
@@ -142,7 +136,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
             locks=not is_proven and counts[named].spent == named.limit.number,
             failures=counts[total].spent - 1,
             forgotten=tuple({by_name, by_owner, named, own, total}), given_back=addresses,
-            is_last_of_hour=is_hour_over,
+            is_last_of_hour=any(counts[s].spent == s.limit.number for s in addresses if s.limit is limits.by_hour),
         )  # fmt: skip
 
     def _refusal(self, limit: Limit, count: Count, by_address: dict[Limit, Count], name: str = "") -> Problem | None:
