@@ -148,10 +148,11 @@ async def test_a_block_by_itself_takes_the_place_of_none_but_one_that_is_over(
     assert [found.bars for found in await house.blocks.listed()] == ["everything"]
 
 
+@pytest.mark.parametrize("network", ["203.0.113.0/24", "::ffff:203.0.113.0/120"])
 async def test_a_network_on_the_allow_list_is_never_blocked_by_itself(
-    open_house: OpenHouse, clock: ManualClock
+    open_house: OpenHouse, clock: ManualClock, network: str
 ) -> None:
-    house = await open_house(protection={"never_blocked": ["203.0.113.0/24"]})
+    house = await open_house(protection={"never_blocked": [network]})
     async with client_of(house, HERE) as client:
         for number in range(20):
             await attempt(client, f"name-{number}")

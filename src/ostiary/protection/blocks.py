@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Literal
 
+from ostiary.audit import network_of
 from ostiary.core.clock import Millis, millis
 from ostiary.core.errors import FieldError, InvalidFields
 from ostiary.core.limits import seconds_until
@@ -69,7 +70,7 @@ class Blocks:
         self._database = database
         self._signals = signals
         self._clock = clock
-        self._never = tuple(ip_network(text) for text in never)
+        self._never = tuple(network_of(text) for text in never)
         self._heard = self._loaded = 0
         self._wide: list[tuple[Network, Block]] = []
         self._exact: dict[str, Block] = {}
