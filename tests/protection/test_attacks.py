@@ -39,6 +39,7 @@ async def test_one_password_for_many_names_is_seen_across_processes_and_addresse
         await house.signals.refresh()
     assert await spray(two, ["yet-another", "and-another"]) == [429, 429]
     assert (await journalled(two[0])).count("spraying.seen") == 1
+    assert [alert.kind for alert in await two[0].alerts.open()] == ["spraying_seen"]
 
 
 async def test_only_who_brings_the_sprayed_password_owes_anything(two: list[Ostiary]) -> None:
@@ -101,6 +102,7 @@ async def test_many_pairs_with_few_successes_put_the_house_on_guard(open_house: 
     async with client_of(house, "203.0.113.9") as client:
         assert (await attempt(client, "another", "stolen elsewhere, too")).status_code == 429
     assert (await journalled(house)).count("stuffing.seen") == 1
+    assert [alert.kind for alert in await house.alerts.open()] == ["stuffing_seen"]
 
 
 async def test_a_morning_on_which_many_sign_in_is_no_stuffing(open_house: OpenHouse, clock: ManualClock) -> None:
@@ -141,6 +143,25 @@ async def test_whoever_signs_in_to_an_own_account_between_them_hides_nothing(ope
             assert await stuff(house, number) == 401
 
     assert (await journalled(house)).count("stuffing.seen") == 1
+
+
+async def test_known_browsers_that_sign_in_hide_nothing(open_house: OpenHouse, clock: ManualClock) -> None:
+    """They are not counted when they fail, and take nothing off when they do not."""
+    house = await open_house(work=False, protection=FEW_PAIRS)
+    known = {}
+    for number in range(5):
+        async with client_of(house, f"203.0.113.{number}") as client:
+            await register(client, f"person-{number}")
+            known[number] = await device_cookie(client, f"person-{number}")
+    clock.advance(minutes=11)
+    for number in range(10):
+        await stuff(house, number)
+        if number in known:
+            async with client_of(house, f"203.0.113.{number}") as client:
+                signed_in = await attempt(client, f"person-{number}", PASSWORD, cookie=known[number])
+                assert signed_in.status_code == 200
+
+    assert "stuffing.seen" in await journalled(house)
 
 
 async def test_names_that_were_touched_from_elsewhere_are_counted_when_they_are_tried(open_house: OpenHouse) -> None:
