@@ -36,7 +36,8 @@ JOURNAL_ENTRIES = {
     "factors.forgotten": "The keeper removed every second factor of an account, and all that was granted ended.",
     "browser.all_forgotten": "The owner had every browser asked for the second factor again; `number` were remembered.",
     "browser.remembered": "A browser that has shown a second factor need not show one again for a while.",
-    "factor.demanded": "What was shown is right, and the account asks for one of `methods` beside it.",
+    "factor.demanded": "What was shown is right, and the account asks for one of `methods` beside it; of a sign-in, "
+    "`risk` is the verdict.",
     "factor.refused": "A second factor was `wrong`, or `used` by somebody quicker.",
     "factor.skipped": "A remembered browser was not asked for a second factor.",
     "habits.broken": "What was learned about an account's sign-ins was edited, or a later version wrote it.",
@@ -173,6 +174,7 @@ LIMITS = {
     "weighing.address": ("passwords weighed", "by each process", "429", "weighings_per_minute"),
     "spray.pair": ("one wrong password for one name", "with a name", "not counted twice below", "spraying_names"),
     "spray.password": ("names that one wrong password was tried for", "", "on guard: 429", "spraying_names"),
+    "stuffing.name": ("attempts for one name, whose outcome is told", "", "not counted twice below", "stuffing_names"),
     "stuffing.names": (
         "names that fail at first, less those that succeed", "", "on guard: 429", "stuffing_names",
     ),

@@ -179,7 +179,9 @@ class Rooms:
     def _protect(self, settings: Settings) -> None:
         """Limits, blocks, attacks, risk: what stands between strangers and accounts."""
         self.blocks = Blocks(self.database, self.signals, self.clock, settings.protection.never_blocked)
-        self.protection = Protection(self.database, self.limiter, self.macs, self.blocks, settings.protection)
+        self.protection = Protection(
+            self.database, self.limiter, self.macs, self.blocks, self.places, settings.protection
+        )
         self.attacks = Attacks(
             self.database, self.limiter, self.macs, self.alerts, self.blocks, self.protection, settings.protection
         )

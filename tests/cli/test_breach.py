@@ -86,6 +86,16 @@ def test_the_servers_own_filter_is_asked_where_none_is_named(tmp_path: Path) -> 
     assert "mine.filter knows" in configured.stdout
 
 
+def test_a_password_is_asked_for_as_the_server_asks(tmp_path: Path) -> None:
+    path = a_filter(tmp_path / "a.filter", LOST)
+    wide = LOST.replace("purple", "\uff50\uff55\uff52\uff50\uff4c\uff45")  # full-width letters, folded by NFKC
+
+    asked = run("check", "--filter", path, typed=f"{wide}\n")
+
+    assert asked.exit_code == 1
+    assert "knows this password" in asked.stdout
+
+
 def test_a_list_of_plain_passwords_is_refused_and_not_shown(tmp_path: Path) -> None:
     source = tmp_path / "plain.txt"
     source.write_text(f"{sha1(LOST)}:1\nhunter2\n")

@@ -186,6 +186,17 @@ def test_a_list_whose_compression_ends_in_the_middle_is_refused(tmp_path: Path) 
         build([tmp_path / "list"], tmp_path / "a.filter")
 
 
+@pytest.mark.parametrize("place", [0.01, 0.2, 0.5, 0.9, 0.999])
+def test_a_list_whose_compression_was_altered_anywhere_is_refused(tmp_path: Path, place: float) -> None:
+    content = bytearray(gzip.compress(lines().encode()))
+    at = int(len(content) * place)
+    content[at : at + 4] = b"\xff" * 4
+    (tmp_path / "list").write_bytes(content)
+
+    with pytest.raises(NotAList, match=r"not whole|line"):
+        build([tmp_path / "list"], tmp_path / "a.filter")
+
+
 def test_a_folder_without_ranges_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAList, match="five hexadecimal digits"):
         build([tmp_path], tmp_path / "a.filter")

@@ -10,7 +10,19 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.contract.browser import Browser
-from tests.house import API, NEW_PASSWORD, PASSWORD, OpenHouse, bearer, client_of, letter_to, register, token_in
+from tests.house import (
+    API,
+    NEW_PASSWORD,
+    PASSWORD,
+    OpenHouse,
+    bearer,
+    client_of,
+    journalled,
+    letter_to,
+    register,
+    token_in,
+)
+from tests.protection.attempts import attempt, looks
 
 from ostiary.core.errors import Misconfigured
 from ostiary.places import Place, Places, PlaceSettings
@@ -20,6 +32,7 @@ from ostiary.wiring import Ostiary
 DATA = Path(__file__).parents[1] / "data"
 CITIES, NETWORKS = DATA / "GeoLite2-City-Test.mmdb", DATA / "GeoLite2-ASN-Test.mmdb"
 IN_SWEDEN, IN_CHINA, IN_BHUTAN = "89.160.20.112", "175.16.199.7", "67.43.156.1"
+IN_UNITED_KINGDOM = "2.125.160.216"
 
 
 def places(**settings: object) -> Places:
@@ -176,6 +189,29 @@ async def test_the_owner_sees_where_each_session_began(open_house: OpenHouse) ->
         assert sorted((each["address"], each["place"]) for each in listed) == [
             ("127.0.0.1", None), (IN_SWEDEN, "Linköping, Sweden"),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", [{"denied_countries": ["SE"]}, {"allowed_countries": ["GB"]}])
+async def test_nobody_signs_in_or_registers_from_a_refused_country(
+    open_house: OpenHouse, rule: dict[str, list[str]]
+) -> None:
+    house = await open_house(work=False, places={"database": str(CITIES)} | rule)
+    body = {"username": "nora", "email": "nora@example.org", "password": PASSWORD}
+    async with client_of(house, IN_UNITED_KINGDOM) as home, client_of(house, IN_SWEDEN) as abroad:
+        await register(home)
+        signed_in = await attempt(home, "mira", PASSWORD)
+        assert signed_in.status_code == 200
+        known = next(text for text in signed_in.headers.get_list("set-cookie") if "device=" in text).partition(";")[0]
+
+        registered = await abroad.post(f"{API}/register", json=body)
+        assert (registered.status_code, registered.json()["type"].rpartition("/")[2]) == (403, "address-blocked")
+        assert looks(await attempt(abroad, "mira", PASSWORD)) == looks(await attempt(abroad, "mira"))
+        assert (await attempt(abroad, "mira", PASSWORD, cookie=known)).status_code == 401
+        assert (await abroad.get(f"{API}/me", headers=bearer(signed_in.json()))).status_code == 200
+
+    (line, *_) = await house.audit.listed(action="login.refused")
+    assert (line.details["risk"]["action"], line.details["risk"]["reasons"]["country.refused"]) == ("deny", 100)
+    assert (await journalled(house)).count("attempt.refused") == 1
 
 
 async def test_the_page_of_devices_says_where_they_are(open_house: OpenHouse) -> None:

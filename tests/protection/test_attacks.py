@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 from tests.house import PASSWORD, OpenHouse, client_of, journalled, register
-from tests.protection.attempts import WRONG, attempt, device_cookie
+from tests.protection.attempts import WRONG, attempt, device_cookie, statuses
 
 from ostiary.core.clock import ManualClock
 from ostiary.core.db import Query
@@ -39,6 +39,7 @@ async def test_one_password_for_many_names_is_seen_across_processes_and_addresse
         await house.signals.refresh()
     assert await spray(two, ["yet-another", "and-another"]) == [429, 429]
     assert (await journalled(two[0])).count("spraying.seen") == 1
+    assert [alert.kind for alert in await two[0].alerts.open()] == ["spraying_seen"]
 
 
 async def test_only_who_brings_the_sprayed_password_owes_anything(two: list[Ostiary]) -> None:
@@ -72,6 +73,19 @@ async def test_one_name_that_tries_the_same_again_and_again_is_no_spraying(two: 
     assert "spraying.seen" not in await journalled(two[0])
 
 
+async def test_every_spelling_of_one_password_is_that_password(two: list[Ostiary]) -> None:
+    """Full-width letters are hashed as the plain ones (NFKC): a thousand spellings of a password open the same."""
+    wide = [SPRAYED[:place] + chr(ord(SPRAYED[place]) + 0xFEE0) + SPRAYED[place + 1 :] for place in range(12)]
+    for number in range(10):
+        async with client_of(two[number % 2], f"203.0.113.{number}") as client:
+            assert (await attempt(client, f"name-{number}", wide[number])).status_code == 401
+
+    assert (await journalled(two[0])).count("spraying.seen") == 1
+    for house in two:
+        await house.signals.refresh()
+    assert await spray(two, ["yet-another"], wide[11]) == [429]
+
+
 async def test_the_guard_is_over_after_a_while(two: list[Ostiary], clock: ManualClock) -> None:
     await spray(two, [f"name-{n}" for n in range(10)])
     clock.advance(minutes=15)
@@ -88,13 +102,14 @@ async def test_many_pairs_with_few_successes_put_the_house_on_guard(open_house: 
     async with client_of(house, "203.0.113.9") as client:
         assert (await attempt(client, "another", "stolen elsewhere, too")).status_code == 429
     assert (await journalled(house)).count("stuffing.seen") == 1
+    assert [alert.kind for alert in await house.alerts.open()] == ["stuffing_seen"]
 
 
 async def test_a_morning_on_which_many_sign_in_is_no_stuffing(open_house: OpenHouse, clock: ManualClock) -> None:
     house = await open_house(
         protection={
             "spraying_names": 10**6,
-            "stuffing_names": 20,
+            "stuffing_names": 5,
             "signups_per_hour": 1000,
             "login_failures_per_hour": 90,
         }
@@ -109,6 +124,71 @@ async def test_a_morning_on_which_many_sign_in_is_no_stuffing(open_house: OpenHo
             assert (await attempt(client, f"person-{number}", PASSWORD)).status_code == 200
 
     assert "stuffing.seen" not in await journalled(house)
+
+
+FEW_PAIRS = {"spraying_names": 10**6, "stuffing_names": 10}
+
+
+async def stuff(house: Ostiary, number: int) -> int:
+    async with client_of(house, f"198.51.100.{number}") as client:
+        return (await attempt(client, f"name-{number}", f"of {number}, stolen elsewhere")).status_code
+
+
+async def test_whoever_signs_in_to_an_own_account_between_them_hides_nothing(open_house: OpenHouse) -> None:
+    house = await open_house(work=False, protection=FEW_PAIRS)
+    async with client_of(house, "203.0.113.9") as own:
+        await register(own)
+        for number in range(10):
+            assert (await attempt(own, "mira", PASSWORD)).status_code == 200
+            assert await stuff(house, number) == 401
+
+    assert (await journalled(house)).count("stuffing.seen") == 1
+
+
+async def test_known_browsers_that_sign_in_hide_nothing(open_house: OpenHouse, clock: ManualClock) -> None:
+    """They are not counted when they fail, and take nothing off when they do not."""
+    house = await open_house(work=False, protection=FEW_PAIRS)
+    known = {}
+    for number in range(5):
+        async with client_of(house, f"203.0.113.{number}") as client:
+            await register(client, f"person-{number}")
+            known[number] = await device_cookie(client, f"person-{number}")
+    clock.advance(minutes=11)
+    for number in range(10):
+        await stuff(house, number)
+        if number in known:
+            async with client_of(house, f"203.0.113.{number}") as client:
+                signed_in = await attempt(client, f"person-{number}", PASSWORD, cookie=known[number])
+                assert signed_in.status_code == 200
+
+    assert "stuffing.seen" in await journalled(house)
+
+
+async def test_names_that_were_touched_from_elsewhere_are_counted_when_they_are_tried(open_house: OpenHouse) -> None:
+    house = await open_house(work=False, protection=FEW_PAIRS)
+    async with client_of(house, "203.0.113.9") as spent:
+        assert await statuses(spent, "x", *[WRONG] * 6) == [401] * 5 + [429]
+        for number in range(9):
+            assert await statuses(spent, f"name-{number}", WRONG) == [429]
+    for number in range(9):
+        assert await stuff(house, number) == 401
+
+    assert (await journalled(house)).count("stuffing.seen") == 1
+
+
+async def test_after_a_window_a_name_is_counted_anew(open_house: OpenHouse, clock: ManualClock) -> None:
+    house = await open_house(work=False, protection=FEW_PAIRS)
+    for number in range(9):
+        await stuff(house, number)
+        await stuff(house, number)
+    assert "stuffing.seen" not in await journalled(house)
+    clock.advance(minutes=11)
+    for number in range(9):
+        await stuff(house, number)
+    assert "stuffing.seen" not in await journalled(house)
+    await stuff(house, 9)
+
+    assert "stuffing.seen" in await journalled(house)
 
 
 async def test_of_a_wrong_password_nothing_is_kept_that_could_be_cracked(two: list[Ostiary]) -> None:

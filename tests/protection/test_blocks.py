@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 from tests.house import API, PASSWORD, OpenHouse, bearer, client_of, journalled, login, register
 from tests.protection.attempts import WRONG, attempt, device_cookie, statuses
 
-from ostiary.core.caller import KEEPER
+from ostiary.core.caller import KEEPER, Caller
 from ostiary.core.clock import ManualClock
 from ostiary.core.errors import InvalidFields
 from ostiary.protection.blocks import EVERYWHERE
@@ -85,6 +86,19 @@ async def test_what_is_no_network_is_refused(house: Ostiary, text: str) -> None:
         await block(house, text)
 
 
+@pytest.mark.parametrize("bars", ["everything", "strangers"])
+@pytest.mark.parametrize("text", [EVERYWHERE, f" {EVERYWHERE} ", "password 0011223344556677"])
+async def test_what_can_only_ask_for_work_is_never_said_to_be_shut(house: Ostiary, text: str, bars: str) -> None:
+    await block(house, EVERYWHERE, bars="unproven")
+
+    with pytest.raises(InvalidFields):
+        await block(house, text, bars=bars)
+
+    assert house.blocks.is_stale
+    await house.blocks.load()
+    assert house.blocks.is_on_guard(HERE), "and the guard is not lifted by it"
+
+
 async def test_a_block_of_strangers_spares_sessions_and_known_browsers(
     house: Ostiary, outside: httpx.AsyncClient
 ) -> None:
@@ -133,10 +147,31 @@ async def test_haste_spares_nobody_the_block(house: Ostiary, clock: ManualClock)
     assert "network.blocked" in await journalled(house)
 
 
-async def test_a_network_on_the_allow_list_is_never_blocked_by_itself(
-    open_house: OpenHouse, clock: ManualClock
+async def test_a_block_by_itself_takes_the_place_of_none_but_one_that_is_over(
+    house: Ostiary, clock: ManualClock
 ) -> None:
-    house = await open_house(protection={"never_blocked": ["203.0.113.0/24"]})
+    """The twentieth failure may be under way while the keeper shuts the address out for good."""
+    caller = Caller(address=HERE)
+    await block(house, HERE, lifetime=timedelta(minutes=5))
+    await house.attacks.block(caller)
+    assert [(found.bars, found.reason) for found in await house.blocks.listed()] == [("everything", "a test")]
+    assert await house.alerts.open() == []
+
+    clock.advance(minutes=5)
+    await house.attacks.block(caller)
+    assert [found.bars for found in await house.blocks.listed()] == ["strangers"]
+
+    await block(house, HERE)
+    clock.advance(days=1000)
+    await house.attacks.block(caller)
+    assert [found.bars for found in await house.blocks.listed()] == ["everything"]
+
+
+@pytest.mark.parametrize("network", ["203.0.113.0/24", "::ffff:203.0.113.0/120"])
+async def test_a_network_on_the_allow_list_is_never_blocked_by_itself(
+    open_house: OpenHouse, clock: ManualClock, network: str
+) -> None:
+    house = await open_house(protection={"never_blocked": [network]})
     async with client_of(house, HERE) as client:
         for number in range(20):
             await attempt(client, f"name-{number}")
@@ -150,7 +185,7 @@ async def test_what_the_keeper_has_shut_for_longer_stays_so(
     house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
 ) -> None:
     """A twentieth failure that was under way while the keeper blocked its address must not soften the block."""
-    soon = {"reason": "20 failed logins in an hour", "lifetime": timedelta(hours=1)}
+    soon: dict[str, Any] = {"reason": "20 failed logins in an hour", "lifetime": timedelta(hours=1)}
     for kept in ({}, {"bars": "strangers"}, {"lifetime": timedelta(minutes=30)}):
         await block(house, HERE, **kept)
         (before,) = await house.blocks.listed()

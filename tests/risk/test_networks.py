@@ -16,7 +16,10 @@ from ostiary.risk.networks import BadNetworks, network_of
 @pytest.fixture
 def listed(tmp_path: Path) -> Path:
     path = tmp_path / "bad.txt"
-    path.write_text("# ours\n203.0.113.0/25\n203.0.113.64/26  # within the first\n198.51.100.7\n\n2001:db8:bad::/48\n")
+    path.write_text(
+        "# ours\n203.0.113.0/25\n203.0.113.64/26  # within the first\n198.51.100.7\n\n2001:db8:bad::/48\n"
+        "::ffff:192.0.2.128/121\n::ffff:192.0.2.7\n"
+    )
     return path
 
 
@@ -36,6 +39,7 @@ def loaded(path: Path | None) -> BadNetworks:
     [
         ("203.0.113.0", True), ("203.0.113.127", True), ("203.0.113.128", False), ("203.0.112.255", False),
         ("::ffff:203.0.113.5", True), ("198.51.100.7", True), ("198.51.100.8", False), ("2001:db8:bad:1::1", True),
+        ("192.0.2.200", True), ("192.0.2.7", True), ("192.0.2.8", False), ("::ffff:192.0.2.255", True),
         ("2001:db8:bae::", False), ("::1", False), ("nonsense", False), (None, False),
     ],
 )  # fmt: skip
@@ -50,6 +54,7 @@ def test_an_address_is_on_the_list_or_not(listed: Path, address: str | None, is_
         ("203.0.113.0/24\nnot-a-network\n", "line 2"),
         ("0.0.0.0/0\n", "too much"),
         ("::/3\n", "too much"),
+        ("::ffff:0:0/96\n", "too much"),
         ("\xff", "cannot be read"),
     ],
 )

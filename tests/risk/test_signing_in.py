@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 from tests.contract.browser import Browser
 from tests.house import API, PASSWORD, OpenHouse, client_of, letter_to, register, token_in
+from tests.login.steps import ONE, ask_in, type_in, with_codes
+from tests.passwords.lists import a_filter
 from tests.protection.attempts import WRONG, attempt, device_cookie, looks
 from tests.recovery.steps import unlock_token
 
+from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
+from ostiary.protection.blocks import EVERYWHERE
 from ostiary.risk import Records, replay
 from ostiary.wiring import Ostiary
 
@@ -29,6 +35,14 @@ async def proven(house: Ostiary, client: httpx.AsyncClient, name: str = "mira") 
 async def sent(house: Ostiary, about: str) -> list[str]:
     await house.outbox.drain()
     return [letter.to for letter in house.post.letters if about in letter.subject]  # type: ignore[attr-defined]
+
+
+async def ten_failures(house: Ostiary, clock: ManualClock) -> None:
+    for number in range(10):
+        async with client_of(house, f"198.51.100.{number}") as stranger:
+            assert (await attempt(stranger, "mira")).status_code == 401
+        if number == 4:
+            clock.advance(minutes=61)
 
 
 async def test_a_new_browser_is_let_in_and_its_owner_told(house: Ostiary, outside: httpx.AsyncClient) -> None:
@@ -99,11 +113,7 @@ async def test_after_ten_failures_the_account_is_under_review_and_judged_by_that
     house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
 ) -> None:
     await proven(house, outside)
-    for number in range(10):
-        async with client_of(house, f"198.51.100.{number}") as stranger:
-            assert (await attempt(stranger, "mira")).status_code == 401
-        if number == 4:
-            clock.advance(minutes=61)
+    await ten_failures(house, clock)
 
     assert "account_under_review" in [alert.kind for alert in await house.alerts.listed()]
     clock.advance(minutes=61)
@@ -135,3 +145,54 @@ async def test_what_was_judged_at_the_desk_is_judged_the_same_again(open_house: 
 
     assert outcome.signins == 13
     assert not outcome.examples
+
+
+async def test_what_was_known_of_a_password_is_known_with_its_second_factor(
+    open_house: OpenHouse, clock: ManualClock, tmp_path: Path
+) -> None:
+    """The counter is set back by the right password; the verdict that stands in the journal must not forget it."""
+    leaked = a_filter(tmp_path / "leaked.filter", "another password")
+    house = await open_house(work=False, passwords={"breach_filter": str(leaked), "change_breached": False})
+    async with client_of(house, HOME) as owner:
+        await with_codes(house, owner, ONE)
+        await ten_failures(house, clock)
+        a_filter(leaked, PASSWORD)
+        clock.advance(minutes=61)
+
+        answer = await ask_in(owner)
+        assert answer.json()["mfa_required"]
+        assert (await type_in(owner, answer.json()["ticket"], ONE)).status_code == 200
+
+    asked = await Records(house.audit).find(answer.headers["x-request-id"])
+    assert asked is not None
+    assert (asked.action, asked.verdict.action) == ("factor.demanded", "challenge")
+    (entered, *_) = [found async for found in Records(house.audit).all()]
+    for found in (asked, entered):
+        assert {"account.under_review", "password.guessed_at", "password.breached"} <= found.verdict.reasons.keys()
+    outcome = await replay(Records(house.audit), house.risk.policy, since=clock.now())
+    assert (outcome.signins, outcome.table["challenge"]["challenge"], outcome.examples) == (1, 1, {})
+
+
+async def test_a_breached_password_that_need_not_be_replaced_is_weighed(
+    open_house: OpenHouse, clock: ManualClock, tmp_path: Path
+) -> None:
+    leaked = a_filter(tmp_path / "leaked.filter", "another password")
+    house = await open_house(work=False, passwords={"breach_filter": str(leaked), "change_breached": False})
+    async with client_of(house) as outside:
+        await register(outside)
+        a_filter(leaked, PASSWORD)
+        clock.advance(minutes=1)
+        assert (await attempt(outside, "mira", PASSWORD)).status_code == 200
+
+    (line,) = await house.audit.listed(most=1, action="login.*")
+    assert line.details["risk"]["reasons"]["password.breached"] == 15
+
+
+async def test_a_sign_in_while_the_house_is_on_guard_is_weighed(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    known = await proven(house, outside)
+    await house.blocks.add(KEEPER, EVERYWHERE, reason="a test", lifetime=None, bars="unproven")
+
+    assert (await attempt(outside, "mira", PASSWORD, cookie=known)).status_code == 200
+
+    (line,) = await house.audit.listed(most=1, action="login.*")
+    assert line.details["risk"]["reasons"] == {"server.under_attack": 10, "device.known": -10}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ostiary.cli.common import data_option
-from ostiary.passwords.breaches.filter import Filter, FilterDamaged, key_of
+from ostiary.passwords.breaches.filter import Filter, FilterDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,9 +82,11 @@ def check(file: Path | None, data: Path) -> None:
 
     Nothing is kept and no service is asked. Exits with 1 if it is known.
     """
+    from ostiary.passwords.breaches.service import knows  # noqa: PLC0415 - `--help` needs none of it
+
     path, opened = _opened(file or _configured(data))
     password = click.prompt("Password", hide_input=True)
-    if key_of(password) in opened:
+    if knows(opened, password):
         click.echo(f"{path.name} knows this password: do not use it.")
         sys.exit(1)
     click.echo(f"{path.name} does not know this password.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+
 from ostiary.accounts import tell_of_refusal
 from ostiary.core.secrets import new_id
 from ostiary.login.tickets import Earned
@@ -106,7 +108,7 @@ class Entrance:
         if self.factors.is_owed(held, evidence.methods) and not await self._may_skip(
             unit, account, evidence, risk, held
         ):
-            return await self.owe(unit, account, evidence, held)
+            return await self.owe(unit, account, evidence, held, risk=risk)
         if evidence.must_change:
             return await self.passwords.demand_change(unit, account, evidence.mark, evidence.methods)
         return await self.start(unit, account, risk, evidence.methods)
@@ -122,14 +124,24 @@ class Entrance:
         return True
 
     async def owe(
-        self, unit: Unit, account: Account, evidence: Evidence, held: tuple[HeldFactor, ...], session_id: str = ""
-    ) -> SecondFactorOwed:
-        """Return the ticket to the second factor, for a new session or for one that is to be stepped up."""
-        earned = Earned(account.epoch, evidence.methods, evidence.mark, session_id, evidence.must_change)
-        ticket = await self.tickets.issue(unit, account, earned)
+        self, unit: Unit, account: Account, evidence: Evidence, held: tuple[HeldFactor, ...], session_id: str = "", *,
+        risk: Assessment | None = None,
+    ) -> SecondFactorOwed:  # fmt: skip
+        """Return the ticket to the second factor, for a new session or for one that is to be stepped up.
+
+        What was known of a password is known with its second factor, too: it is judged once more, where that is shown.
+        """
         methods = self.factors.methods(held)
-        unit.note("factor.demanded", account.id, methods=list(methods))
-        return SecondFactorOwed(ticket, methods)
+        earned = Earned(account.epoch, evidence.methods, evidence.mark, session_id, evidence.must_change)
+        if risk is None:
+            unit.note("factor.demanded", account.id, methods=list(methods))
+        else:
+            earned = msgspec.structs.replace(earned, failures=risk.facts.failures, breached=risk.facts.breached)
+            unit.note(
+                "factor.demanded", account.id, methods=list(methods), risk=risk.details(),
+                private={"facts": risk.private()},
+            )  # fmt: skip
+        return SecondFactorOwed(await self.tickets.issue(unit, account, earned), methods)
 
     async def start(self, unit: Unit, account: Account, risk: Assessment, methods: tuple[str, ...]) -> Grant:
         """Sign a device in."""

@@ -176,7 +176,9 @@ class SecondStep:
         """Return what is thought of a sign-in; None where a session is there already."""
         if pending.earned.session_id:
             return None
-        return await self.entrance.judged(caller, Attempt.earned(pending.account.id, is_known_device=known))
+        earned = pending.earned
+        attempt = Attempt.earned(pending.account.id, is_known_device=known, failures=earned.failures)
+        return await self.entrance.judged(caller, attempt, breached=earned.breached)
 
     async def _finish(
         self, unit: Unit, ticket: str, pending: Pending, more: tuple[str, ...], risk: Assessment | None, *,

@@ -85,11 +85,11 @@ class Login:
             solution=solution,
         )  # fmt: skip
         # Asked and judged for every attempt, so that no refusal is told by the time that it took.
-        must_change = await self.passwords.must_change(password)
-        risk = await self.entrance.judged(caller, attempt, breached=must_change)
+        breached = await self.passwords.is_breached(password)
+        risk = await self.entrance.judged(caller, attempt, breached=breached)
         # Past the account's budget the time is spent all the same, on a decoy.
         proof = await self.passwords.prove(account_id if attempt.may_check else None, password)
-        entered = await self._enter(caller, attempt, Shown(proof, risk, must_change))
+        entered = await self._enter(caller, attempt, Shown(proof, risk, breached and self.passwords.changes_breached))
         if entered is None:
             await self.attacks.look_at_failure(caller, attempt, password)
             raise WrongPassword

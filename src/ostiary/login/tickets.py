@@ -29,6 +29,8 @@ class Earned(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         mark: Of the account's password, or of its having none: another one ends the ticket.
         session_id: The session that is to be stepped up, and no other; empty where a new one is to be started.
         must_change: Whether the password is breached, and has to be replaced before anything else.
+        failures: Of strangers before it; the counter is set back by what earned the ticket.
+        breached: Whether the password is known from a breach.
     """
 
     epoch: int
@@ -36,6 +38,8 @@ class Earned(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     mark: str
     session_id: str = ""
     must_change: bool = False
+    failures: int = 0
+    breached: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,13 +173,18 @@ class Passwords:
             )
         )
 
-    async def must_change(self, password: str) -> bool:
-        """Return whether a password that is right has to be replaced at once: its breach is known.
+    async def is_breached(self, password: str) -> bool:
+        """Return whether the breach of a password is known.
 
         Asked for wrong ones as well, so that the time tells nothing (R7). A
         service elsewhere is not asked: it would hear of every sign-in.
         """
-        return self.policy.settings.change_breached and await self.breaches.know(password)
+        return await self.breaches.know(password)
+
+    @property
+    def changes_breached(self) -> bool:
+        """Whether a password that is right has to be replaced at once when its breach is known."""
+        return self.policy.settings.change_breached
 
     async def demand_change(
         self, unit: Unit, account: Account, mark: str, methods: tuple[str, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ostiary.core.hashing import normalise
 from ostiary.core.limits import Limiter, Spend
 from ostiary.protection.blocks import EVERYWHERE, SPRAYED
 from ostiary.web.address import counted
@@ -41,35 +42,37 @@ class Attacks:
         """
         if attempt.is_known_device:
             return
-        if attempt.is_last_of_hour and caller.address is not None and not self.blocks.is_spared(caller.address):
-            await self._block(caller, counted(caller.address))
-        limits = self.protection.limits
-        pair = Spend(limits.spray_pair, self._digest(f"{password} {attempt.name}"))
-        spends = [pair, self.protection.stuffing()] if attempt.is_first else [pair]
-        counts = await self.limiter.spend(*spends)
-        if attempt.is_first and counts[1].spent % limits.stuffing.number == 0:
-            await self._stand_on_guard(caller, "stuffing", counts[1].spent, EVERYWHERE)
-        if counts[0].spent == 1:  # not this name's owner, trying the same again
-            digest = self._digest(password)
-            (sprayed,) = await self.limiter.spend(Spend(limits.spraying, digest))
-            if sprayed.spent % limits.spraying.number == 0:
+        if attempt.is_last_of_hour:
+            await self.block(caller)
+        limits, password = self.protection.limits, normalise(password)
+        digest = self._digest(password)
+        (pair,) = await self.limiter.spend(Spend(limits.spray_pair, self._digest(f"{password} {attempt.name}")))
+        spends = [Spend(limits.spraying, digest)] if pair.spent == 1 else []  # not its owner, trying the same again
+        spends += [self.protection.stuffing()] if attempt.is_first else []
+        for spend, count in zip(spends, await self.limiter.spend(*spends) if spends else [], strict=True):
+            if count.spent % spend.limit.number:
+                continue
+            if spend.limit is limits.stuffing:
+                await self._stand_on_guard(caller, "stuffing", count.spent, EVERYWHERE)
+            else:
                 # On guard against that password alone: whoever tries ten names shuts nobody else out by it.
-                await self._stand_on_guard(caller, "spraying", sprayed.spent, SPRAYED + digest.hex())
+                await self._stand_on_guard(caller, "spraying", count.spent, SPRAYED + digest.hex())
 
     def is_sprayed(self, password: str) -> bool:
         """Return whether this password is being tried for many names just now; from memory."""
-        return self.blocks.is_sprayed(self._digest(password))
+        return self.blocks.is_sprayed(self._digest(normalise(password)))
 
-    async def _block(self, caller: Caller, network: str) -> None:
+    async def block(self, caller: Caller) -> None:
+        """Block the caller's address, whose hour is used up; not one that is spared, unknown, or blocked already."""
+        if caller.address is None or self.blocks.is_spared(caller.address):
+            return
+        network, failures = counted(caller.address), self.settings.login_failures_per_hour
         async with self.database.unit(caller) as unit:
-            failures = self.settings.login_failures_per_hour
-            reason = f"{failures} failed logins in an hour"
-            await self.blocks.put_by_itself(
-                unit, network, reason=reason, lifetime=self.settings.block_for, bars="strangers"
-            )
-            await self.alerts.raise_(
-                unit, "address_blocked", subject=network, private={"network": network}, failures=failures
-            )
+            reason, lifetime = f"{failures} failed logins in an hour", self.settings.block_for
+            if await self.blocks.put_by_itself(unit, network, reason=reason, lifetime=lifetime, bars="strangers"):
+                await self.alerts.raise_(
+                    unit, "address_blocked", subject=network, private={"network": network}, failures=failures
+                )
 
     async def _stand_on_guard(self, caller: Caller, kind: str, names: int, against: str) -> None:
         async with self.database.unit(caller) as unit:

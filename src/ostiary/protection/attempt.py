@@ -21,7 +21,7 @@ class Attempt:
             name's is not: the password must not be checked, and the answer
             must be that of a wrong one.
         locks: Whether this attempt, if it fails, is the one that shuts this name, or its account, to strangers.
-        is_first: Whether it is the first of this name in its window.
+        is_first: Whether it is the first of this name in ten minutes whose outcome is told.
         failures: Attempts of strangers on this account since its owner last acted, this one left out.
         forgotten: Counters that a success sets back.
         given_back: Counters that a success gives one back to.
@@ -40,9 +40,9 @@ class Attempt:
     is_last_of_hour: bool
 
     @classmethod
-    def earned(cls, account_id: str, *, is_known_device: bool) -> Self:
+    def earned(cls, account_id: str, *, is_known_device: bool, failures: int = 0) -> Self:
         """Return an attempt that has nothing to settle: a ticket stands for the one that earned it."""
         return cls(
-            "", account_id, is_known_device=is_known_device, may_check=True, locks=False, is_first=False, failures=0,
-            forgotten=(), given_back=(), is_last_of_hour=False,
+            "", account_id, is_known_device=is_known_device, may_check=True, locks=False, is_first=False,
+            failures=failures, forgotten=(), given_back=(), is_last_of_hour=False,
         )  # fmt: skip

@@ -70,7 +70,7 @@ class Blocks:
         self._database = database
         self._signals = signals
         self._clock = clock
-        self._never = tuple(ip_network(text) for text in never)
+        self._never = tuple(network_of(text) for text in never)
         self._heard = self._loaded = 0
         self._wide: list[tuple[Network, Block]] = []
         self._exact: dict[str, Block] = {}

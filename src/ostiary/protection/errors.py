@@ -14,7 +14,7 @@ class Locked(Problem):
 
 
 class AddressBlocked(Problem):
-    """The keeper, or twenty failed logins in an hour, have shut the door to this address (R13)."""
+    """The keeper, a rule on countries, or twenty failed logins in an hour, have shut the door to this address (R13)."""
 
     slug = "address-blocked"
     title = "This address is blocked here."

@@ -54,6 +54,7 @@ class Limits:
     all_reports: Limit
     spray_pair: Limit
     spraying: Limit
+    stuffing_name: Limit
     stuffing: Limit
     anonymous: Limit
     signed_in: Limit
@@ -100,7 +101,8 @@ class Limits:
             all_reports=Limit("csp.all", settings.csp_reports_per_minute_in_all, MINUTE, per="everybody"),
             spray_pair=Limit("spray.pair", 1, HOUR, per="password"),
             spraying=Limit("spray.password", settings.spraying_names, HOUR, per="password"),
-            stuffing=Limit("stuffing.names", settings.stuffing_names, timedelta(minutes=10), per="everybody"),
+            stuffing_name=Limit("stuffing.name", 1, 10 * MINUTE, per="name"),
+            stuffing=Limit("stuffing.names", settings.stuffing_names, 10 * MINUTE, per="everybody"),
             anonymous=Limit("anonymous", settings.anonymous_per_minute, MINUTE),
             signed_in=Limit("signed-in", settings.signed_in_per_minute, MINUTE, per="account"),
         )

@@ -65,7 +65,6 @@ BLOCKS = Query(
     .limit(bindparam("most")),
     StoredBlock,
 )
-BLOCK_OF = Query(select(address_blocks).where(address_blocks.c.network == bindparam("which")), StoredBlock)
 PRUNE_BLOCKS = Query(delete(address_blocks).where(address_blocks.c.expires_at < bindparam("before")))
 
 

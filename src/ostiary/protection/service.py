@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database
     from ostiary.core.secrets import Macs
+    from ostiary.places import Places
     from ostiary.protection.blocks import Blocks
     from ostiary.protection.settings import ProtectionSettings
 
@@ -41,12 +42,14 @@ class Protection(KnownDevices, Enrolments, SentMessages):
     """Spends from named limits before anything costly or telling happens."""
 
     def __init__(
-        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, settings: ProtectionSettings
-    ) -> None:
+        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, places: Places,
+        settings: ProtectionSettings,
+    ) -> None:  # fmt: skip
         self._database = database
         self._limiter = limiter
         self._macs = macs
         self._blocks = blocks
+        self._places = places
         self._settings = settings
         self.limits = Limits.of(settings)
         self.challenges = Challenges(limiter, macs, database.clock, settings.challenge)
@@ -115,27 +118,27 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         if is_proven:
             named, own = (Spend(limits.proven, spend.digest) for spend in (by_name, by_owner))
         total = self._in_all(name, account_id)
+        first = Spend(limits.stuffing_name, self._digest(name))
         addresses = self._addresses(caller)
-        counts = await self._spend(named, own, total, *addresses)
+        counts = await self._spend(named, own, total, first, *addresses)
         refusal = self._refusal(named.limit, counts[named], {spend.limit: counts[spend] for spend in addresses}, name)
         has_own = counts[own].spent <= own.limit.number
         locks = not is_proven and any(counts[spend].spent == spend.limit.number for spend in (named, own))
         if refusal or not has_own:
             # What is not looked at counts neither for the hundred nor for the hour: knocking at a locked door must
             # not shut it for good, and thirty people who sign in at the same moment have not failed.
-            by_hour = tuple(spend for spend in addresses if refusal and spend.limit is limits.by_hour)
-            for limiter, spends in self._by_limiter((total, *by_hour)):
+            untold = tuple(spend for spend in (first, *addresses) if refusal and spend.limit is not limits.by_minute)
+            for limiter, spends in self._by_limiter((total, *untold)):
                 await limiter.give_back(*spends)
+        if refusal and locks:  # a door that refused attempts have shut is told of like any other
+            async with self._database.unit(caller) as unit:
+                tell_of_lock(unit, account_id or "")
         if refusal:
-            if locks:  # a door that refused attempts have shut is told of like any other
-                async with self._database.unit(caller) as unit:
-                    tell_of_lock(unit, account_id or "")
             await self._refuse(caller, account_id, refusal)
         return Attempt(
             name, account_id, is_known_device=False,
             may_check=has_own and counts[total].spent <= total.limit.number,
-            locks=locks, is_first=not is_proven and counts[named].spent == 1,
-            failures=counts[total].spent - 1,
+            locks=locks, is_first=counts[first].spent == 1, failures=counts[total].spent - 1,
             forgotten=tuple({by_name, by_owner, named, own, total}), given_back=addresses,
             is_last_of_hour=any(counts[s].spent == s.limit.number for s in addresses if s.limit is limits.by_hour),
         )  # fmt: skip
@@ -147,7 +150,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         """
         over = [(of, its) for of, its in by_address.items() if its.spent > of.number]
         if count.spent > limit.number + 1:
-            refusal: Problem = Locked(retry_after=self._wait(count))
+            refusal: Problem = Locked(retry_after=seconds_until(count.closes_at, self._database.clock.now()))
         elif over:
             refusal = self._reached(*over[0])
         elif count.spent > limit.number:
@@ -164,9 +167,8 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         if attempt.is_known_device and attempt.account_id:
             # The owner has acted: strangers may try again as often as before (SP 800-63B-4, 3.2.2).
             forgotten = (*forgotten, self._in_all(attempt.name, attempt.account_id))
-        given_back = attempt.given_back
-        if attempt.is_first:
-            given_back = (*given_back, self.stuffing())
+        # Once in a window: whoever has an account could else sign in again and again, and hide what they try beside it.
+        given_back = (*attempt.given_back, self.stuffing()) if attempt.is_first else attempt.given_back
         # Side by side, so that they can share a commit.
         settling = [limiter.forget(*spends) for limiter, spends in self._by_limiter(forgotten)]
         if given_back:  # a known device spends from none
@@ -205,10 +207,12 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         """Spend for a new account.
 
         Raises:
-            AddressBlocked: The address is blocked to strangers.
+            AddressBlocked: The address is blocked to strangers, or a rule on countries keeps out who comes from there.
             LimitReached: Too many from this address.
         """
         await self.refuse_blocked(caller, None)
+        if self._places.refuses(self._places.find(caller.address)):  # of a sign-in, the policy on risk hears it
+            await self._refuse(caller, None, AddressBlocked())
         await self._spend_of_address(caller, self.limits.signups)
 
     async def admit_reset(self, caller: Caller) -> None:
@@ -236,10 +240,8 @@ class Protection(KnownDevices, Enrolments, SentMessages):
 
     async def admit_csp_report(self, caller: Caller) -> bool:
         """Return whether one more report of a violated policy is counted; in memory, as a flood must cost no write."""
-        spends = [Spend(self.limits.all_reports, self._digest("all"))]
-        if caller.address is not None:
-            spends.insert(0, Spend(self.limits.reports, self._digest(counted(caller.address))))
-        for spend in spends:
+        own = [Spend(self.limits.reports, self._digest(counted(caller.address)))] if caller.address else []
+        for spend in (*own, Spend(self.limits.all_reports, self._digest("all"))):
             (count,) = await self._memory.spend(spend)
             if count.spent > spend.limit.number:
                 return False
@@ -349,7 +351,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         return Spend(limit, hashlib.sha256(text.encode()).digest())
 
     def stuffing(self) -> Spend:
-        """Return the counter of names that fail for the first time, those that succeed taken off."""
+        """Return the counter of names that fail at first, those that succeed taken off."""
         return Spend(self.limits.stuffing, self._digest("everybody"))
 
     def _addresses(self, caller: Caller) -> tuple[Spend, ...]:
@@ -387,9 +389,6 @@ class Protection(KnownDevices, Enrolments, SentMessages):
 
     def _reached(self, limit: Limit, count: Count) -> LimitReached:
         return LimitReached.of(limit, count.closes_at, self._database.clock.now())
-
-    def _wait(self, count: Count) -> int:
-        return seconds_until(count.closes_at, self._database.clock.now())
 
     def _digest(self, text: str) -> bytes:
         return self._macs.digest("counter", text)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import TYPE_CHECKING
 
+from ostiary.audit import network_of as canonical_network
 from ostiary.core.errors import Misconfigured
 from ostiary.web.address import parsed
 
@@ -84,7 +85,7 @@ class BadNetworks:
             if not written:
                 continue
             try:
-                network = ip_network(written, strict=False)
+                network = canonical_network(written)
             except ValueError:
                 raise Misconfigured(f"risk.bad_networks: line {number} of {self._path} is no network") from None
             if network.prefixlen < WIDEST[network.version]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int], None]
 
 ACCEPTED, REFUSED = "login.succeeded", "login.refused"
+DEMANDED = "factor.demanded"
+"""The password was right and a second factor is owed: judged, but not the end of a sign-in."""
 DISOWNED = "account.disowned"
 """Written when an owner says, by the link in a letter, that it was not them."""
 
@@ -79,11 +81,12 @@ class Records:
     audit: Audit
 
     async def all(
-        self, since: Millis = 0, account_id: str | None = None, progress: Progress | None = None
-    ) -> AsyncIterator[Recorded]:
+        self, since: Millis = 0, account_id: str | None = None, progress: Progress | None = None,
+        actions: tuple[str, ...] = (ACCEPTED, REFUSED),
+    ) -> AsyncIterator[Recorded]:  # fmt: skip
         """Yield the judged sign-ins from a moment on: first those accepted, the newest first, then those refused."""
         seen = 0
-        for action in (ACCEPTED, REFUSED):
+        for action in actions:
             async for line in self._lines(action, since=since, account_id=account_id):
                 seen += 1
                 if progress is not None:
@@ -108,7 +111,7 @@ class Records:
             for line in await self.audit.listed(since=since, until=until, most=1000):
                 if _is_named(line, identity) and (found := recorded_in(line)):
                     return found
-        async for found in self.all(progress=progress):
+        async for found in self.all(progress=progress, actions=(ACCEPTED, REFUSED, DEMANDED)):
             if identity in {found.session_id, found.request_id, found.place, found.place.partition(":")[2]}:
                 return found
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from array import array
 from binascii import unhexlify
 from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ def keys_of(piece: Piece, *, at_least: int, read: Callable[[int], None]) -> Iter
                 yield reader.keys(whole + cut)
                 read(raw.tell())
             yield reader.keys(rest)
-    except (gzip.BadGzipFile, EOFError):
+    except (gzip.BadGzipFile, EOFError, zlib.error):  # by where the damage lies
         raise NotAList(f"{piece.path} is not whole: its compression ends in the middle or was altered") from None
 
 

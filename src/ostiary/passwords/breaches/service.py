@@ -86,7 +86,7 @@ class Breaches:
         if current is None:
             return False
         try:
-            return any(key_of(text) in current for text in _forms(password))
+            return knows(current, password)
         except (FilterDamaged, OSError) as wrong:
             self._complain("cannot be read any more, and passwords pass without it", wrong)
             return False
@@ -166,6 +166,15 @@ class Breaches:
         if not self._has_complained:
             log.error("the filter of breached passwords %s %s: %s", self.path, what, _why(wrong))
             self._has_complained = True
+
+
+def knows(opened: Filter, password: str) -> bool:
+    """Return whether a filter holds a password, in one of its forms.
+
+    Raises:
+        FilterDamaged: The part of the file that knows it was altered.
+    """
+    return any(key_of(text) in opened for text in _forms(password))
 
 
 def _forms(password: str) -> set[str]:
