@@ -195,7 +195,7 @@ async def test_a_receiver_that_hangs_rests_for_longer_each_time_until_it_answers
 
     async with open_site(Site(instead=hang)) as site:
         house = await open_house(
-            work=False, outbound={**LOOPBACK, "timeout": 0.5},
+            work=False, outbound={**LOOPBACK, "timeout": 2},
             alerts={"webhooks": [{"url": site.url, "secret": SECRET}], "most_of_a_kind": 100},
         )  # fmt: skip
 
