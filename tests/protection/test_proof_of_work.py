@@ -92,7 +92,10 @@ async def test_on_guard_a_stranger_who_has_worked_is_let_try(house: Ostiary, out
 
     refused = await attempt(outside, "mira", PASSWORD)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-    assert (await knock(house, 5, PASSWORD, solved(refused.json()["challenge"]))).status_code == 200
+    solution = solved(refused.json()["challenge"])
+    assert (await knock(house, 4, PASSWORD, "e30=")).status_code == 429, "what is no solution is none"
+    assert (await knock(house, 5, PASSWORD, solution)).status_code == 200
+    assert (await knock(house, 6, PASSWORD, solution)).status_code == 429, "once"
 
 
 async def test_who_wants_no_challenges_is_not_shut_out_by_the_guard(open_house: OpenHouse) -> None:
