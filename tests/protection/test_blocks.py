@@ -185,18 +185,23 @@ async def test_what_the_keeper_has_shut_for_longer_stays_so(
     house: Ostiary, outside: httpx.AsyncClient, clock: ManualClock
 ) -> None:
     """A twentieth failure that was under way while the keeper blocked its address must not soften the block."""
-    soon: dict[str, Any] = {"reason": "20 failed logins in an hour", "lifetime": timedelta(hours=1)}
-    for kept in ({}, {"bars": "strangers"}, {"lifetime": timedelta(minutes=30)}):
+
+    async def fail(hours: int = 1) -> None:
+        async with house.database.unit(KEEPER) as unit:
+            await house.blocks.put_by_itself(
+                unit, HERE, bars="strangers", reason="20 failed logins in an hour", lifetime=timedelta(hours=hours)
+            )
+
+    keepers: tuple[dict[str, object], ...] = ({}, {"bars": "strangers"}, {"lifetime": timedelta(minutes=30)})
+    for kept in keepers:
         await block(house, HERE, **kept)
         (before,) = await house.blocks.listed()
-        async with house.database.unit(KEEPER) as unit:
-            await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon)
+        await fail()
         assert await house.blocks.listed() == [before]
 
     clock.advance(minutes=30)  # the last one is over
-    async with house.database.unit(KEEPER) as unit:
-        await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon)
-        await house.blocks.put_by_itself(unit, HERE, bars="strangers", **soon | {"lifetime": timedelta(hours=2)})
+    await fail()
+    await fail(hours=2)
     (now,) = await house.blocks.listed()
     assert (now.bars, now.expires_at) == ("strangers", clock.now() + 2 * 3_600_000)
     assert (await attempt(outside, "mira")).status_code == 403

@@ -54,6 +54,7 @@ async def test_an_hour_later_a_made_up_name_has_left_an_entry_in_the_journal_and
 
     after = await rows_of_each(house)
     assert after.pop("journal") == before.pop("journal") + 310
+    del after["journal_strands"], before["journal_strands"]  # one for each place where the chain is written: a few
     assert after == before
 
 
