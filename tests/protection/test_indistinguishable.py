@@ -153,6 +153,10 @@ def addresses(names: list[str]) -> list[str]:
     return [f"{name}@example.org" for name in names]
 
 
+BOTH, ONE = ("sqlite", "postgresql"), ("sqlite",)
+DATABASES_OF = {"proven": BOTH, "unverified": ONE, "inactive": ONE, "locked": ONE}
+"""Kinds of accounts differ in code that knows nothing of the database: for the slow routes one of them is enough."""
+
 NOBODY = [f"nobody-{number}" for number in range(PEOPLE)]
 
 
@@ -208,7 +212,10 @@ class TestSigningIn:
             await assert_alike("login, locked", known, unknown, record_property)
 
 
-@pytest.mark.parametrize("kind", ["proven", "unverified", "inactive", "locked"])
+@pytest.mark.parametrize(
+    ("storage", "kind"),
+    [(database, kind) for kind in ("proven", "unverified", "inactive", "locked") for database in DATABASES_OF[kind]],
+)
 class TestAnAddressThatSomebodyHas:
     """Each kind of account's address against one that nobody has."""
 
