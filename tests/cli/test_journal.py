@@ -18,7 +18,7 @@ from tests.cli.test_commands import ADD, data, run, said, sign_in
 
 from ostiary.cli import ostiary
 from ostiary.cli.common import run_with_house
-from ostiary.cli.journal_words import instant
+from ostiary.cli.times import instant
 from ostiary.core.caller import Caller
 from ostiary.core.clock import iso
 from ostiary.wiring import Ostiary
