@@ -69,9 +69,42 @@ async def test_one_press_ends_every_session_and_locks_the_password(house: Ostiar
     assert "Every device is signed out" in answer.text
     for held in (thief, other):
         assert (await outside.get(f"{API}/me", headers=bearer(held))).status_code == 401
+        renewed = await outside.post(f"{API}/refresh", json={"refresh_token": held["refresh_token"]})
+        assert renewed.status_code == 401
+    assert await house.sessions.listed(thief["user"]["id"]) == []
     for password in (PASSWORD, NEW_PASSWORD, ""):
         assert await try_in(outside, password or " ") == 401
     assert "account.disowned" in await journalled(house)
+
+
+async def test_a_link_shuts_the_account_of_its_letter_whoever_presses_it(
+    house: Ostiary, outside: httpx.AsyncClient
+) -> None:
+    """A browser that is signed in to another account keeps that one."""
+    _, letter = await alarmed(house, outside)
+    async with client_of(house, "198.51.100.20") as client:
+        nora = Browser(client)
+        await nora.get(f"{API}/csrf")
+        await nora.post(f"{API}/register", json={"username": "nora", "email": "n@example.org", "password": PASSWORD})
+
+        token = disown_token(letter)
+        answer = await nora.submit("/auth/not-me", at=f"/auth/not-me?token={token}", token=token)
+
+        assert answer.status_code == 200
+        assert (await nora.get(f"{API}/me")).json()["username"] == "nora"
+    assert await try_in(outside, NEW_PASSWORD) == 401
+    assert await try_in(outside, PASSWORD, "nora") == 200
+
+
+async def test_a_link_for_something_else_shuts_nothing(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    await alarmed(house, outside)
+    token = await reset_token(house, outside)
+
+    assert (await outside.get(f"/auth/not-me?token={token}")).status_code == 404
+    refused = await Browser(outside).submit("/auth/not-me", at="/auth/sign-in", token=token)
+
+    assert refused.status_code == 404
+    assert await try_in(outside, NEW_PASSWORD) == 200
 
 
 async def test_recovery_starts_with_a_letter_to_the_proven_address(house: Ostiary, outside: httpx.AsyncClient) -> None:
