@@ -1,4 +1,4 @@
-"""A checkpoint that does not reach its anchor: the log and the doctor say which anchor, and no secret of its address."""
+"""A checkpoint that does not reach its anchor: log and doctor say which anchor, and no secret of its address."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from tests.house import CHEAP_HASHING, PASSWORD
 from tests.places.test_places import CITIES
 
 from ostiary.cli import COMMANDS, ostiary
-from ostiary.core.caller import Caller
+from ostiary.cli.common import run_with_house
+from ostiary.core.caller import KEEPER, Caller
 from ostiary.csp_reports import read
 from ostiary.mail import Mailbox
 from ostiary.sessions import Grant
@@ -223,6 +224,18 @@ def test_an_incident_asks_for_a_reason_and_for_whom(data: Path) -> None:
     assert run(data, "incident", "end-sessions", "--all", "--account", "mira", "--reason", "x").exit_code == 2
     assert run(data, "incident", "block-network", "10.0.0.0/8", "--for", "soon").exit_code == 2
     assert run(data, "incident", "block-network", "10.0.0.0/8", "--for", "0h").exit_code == 2
+
+
+def test_the_status_says_what_is_shut_and_by_which_name_it_opens(data: Path) -> None:
+    async def on_guard(house: Ostiary) -> None:
+        lasts = {"reason": "spraying was seen", "lifetime": None, "bars": "unproven"}
+        await house.blocks.add(KEEPER, "password 00ff", **lasts)  # type: ignore[arg-type]
+
+    run_with_house(data, on_guard)
+    words = 'a password tried for many names ("password 00ff") is shut to strangers without a proof of work'
+    assert words in said(data, "incident", "status")
+    said(data, "incident", "unblock-network", "password 00ff", "--reason", "x")
+    assert "password" not in said(data, "incident", "status")
 
 
 def test_replacing_every_key_is_asked_about_first(data: Path) -> None:

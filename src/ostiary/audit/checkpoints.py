@@ -148,8 +148,11 @@ class Checkpoints:
             await self.anchors.deliver(payload["anchor"], stored.jws, stored.at)
         except (AnchorFailed, OSError, OutboundRefused, OutboundFailed) as failure:
             # The outbox tells of a job, and not of which anchor.
-            why = failure if isinstance(failure, AnchorFailed) else type(failure).__name__
-            log.warning("checkpoint %d did not reach the anchor %s (%s)", stored.sequence, shown(payload["anchor"]), why)
+            where, why = (
+                shown(payload["anchor"]),
+                failure if isinstance(failure, AnchorFailed) else type(failure).__name__,
+            )
+            log.warning("checkpoint %d did not reach the anchor %s (%s)", stored.sequence, where, why)
             raise
 
     async def owed(self, outbox: Outbox) -> tuple[Stored | None, dict[str, Queued]]:
