@@ -55,7 +55,7 @@ def test_every_part_is_read_from_both_forms() -> None:
 
 
 def test_reports_that_differ_in_anything_but_the_sample_are_not_alike() -> None:
-    changes = (
+    changes: tuple[dict[str, str], ...] = (
         {}, {"effective_directive": "img-src"}, {"blocked_uri": "eval"}, {"document_uri": f"{ORIGIN}/else"},
         {"source_file": ""}, {"disposition": "report"},
     )  # fmt: skip

@@ -283,6 +283,29 @@ async def test_the_keeper_gives_the_account_back_to_the_owner_and_not_to_the_thi
         await house.recovery.give_back(KEEPER, account_id, check_address(THIEF, house.settings.accounts.addresses))
 
 
+async def test_what_the_keeper_gave_back_is_not_shut_again_by_a_letter_of_before(
+    house: Ostiary, outside: httpx.AsyncClient
+) -> None:
+    """The thief's mailbox holds one for each thing that the thief did."""
+    thief, letter = await robbed(house, outside)
+    change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    await outside.post(f"{API}/password/change", json=change, headers=bearer(thief))
+    own = disown_token(await letter_to(house, THIEF, "password"))
+    await press(outside, disown_token(letter))
+    outside.cookies.clear()
+    address = check_address(ADDRESS, house.settings.accounts.addresses)
+    await house.recovery.give_back(KEEPER, thief["user"]["id"], address)
+    await confirm(outside, token_in(await letter_to(house, ADDRESS, "Choose a new password")))
+
+    refused = await Browser(outside).submit("/auth/not-me", at="/auth/sign-in", token=own)
+    outside.cookies.clear()
+
+    assert refused.status_code == 404
+    assert await try_in(outside, FRESH, ADDRESS) == 200
+    # What happens from now on is told with a link that works.
+    assert (await press(outside, disown_token(await letter_to(house, ADDRESS, "was reset")))).status_code == 200
+
+
 async def test_no_account_is_given_back_to_an_address_that_is_anothers(
     house: Ostiary, outside: httpx.AsyncClient
 ) -> None:
