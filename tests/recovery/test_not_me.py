@@ -410,3 +410,17 @@ async def test_no_browser_is_known_any_more(house: Ostiary, outside: httpx.Async
         for device_id in (*before, "somebody's"):
             assert not await house.sessions.knows_device(unit, held["user"]["id"], device_id)
             assert not await house.protection.knows_device(unit, held["user"]["id"], device_id)
+
+
+async def test_what_a_thief_taught_about_the_account_is_forgotten(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    held, letter = await alarmed(house, outside)
+    await login(outside, password=NEW_PASSWORD)
+    outside.cookies.clear()
+
+    async def learned() -> object:
+        async with house.database.unit() as unit:
+            return (await house.risk.personal(unit, held["user"]["id"]))["habits"]
+
+    assert await learned() is not None
+    await press(outside, disown_token(letter))
+    assert await learned() is None
