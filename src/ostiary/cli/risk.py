@@ -64,7 +64,7 @@ def explain(data: Path, identity: str) -> None:
     "--policy", "path", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with the [risk] section to try.",
 )  # fmt: skip
-@click.option("--since", type=Span(), default="30d", show_default=True, help="How far back.")
+@click.option("--since", type=Span(timedelta(0)), default="30d", show_default=True, help="How far back.")
 @click.option("--account", "login", help="Only the sign-ins of this name, address or id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def try_policy(data: Path, path: Path, since: timedelta, login: str | None, as_json: bool) -> None:

@@ -15,14 +15,17 @@ _LONGEST = timedelta(days=36_500)
 
 
 class Span(click.ParamType[timedelta]):
-    """A length of time such as 30m, 24h or 7d; more than none."""
+    """A length of time such as 30m, 24h or 7d: of at least a second, if nothing else is said."""
 
     name = "span"
+
+    def __init__(self, least: timedelta = timedelta(seconds=1)) -> None:
+        self.least = least
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the length of time."""
         found = value if isinstance(value, timedelta) else _length(str(value))
-        if found is None or not timedelta(0) < found <= _LONGEST:
+        if found is None or not self.least <= found <= _LONGEST:
             self.fail(f"{value!r} is no length of time: write 30m, 24h or 7d", param, ctx)
         return found
 
