@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Any
 
 import httpx
 import pytest
+from tests.audit.written import entries
 from tests.contract.browser import Browser
 from tests.house import (
     API,
@@ -71,7 +73,10 @@ async def test_one_press_ends_every_session_and_locks_the_password(house: Ostiar
         assert (await outside.get(f"{API}/me", headers=bearer(held))).status_code == 401
         renewed = await outside.post(f"{API}/refresh", json={"refresh_token": held["refresh_token"]})
         assert renewed.status_code == 401
-    assert await house.sessions.listed(thief["user"]["id"]) == []
+    ended = [entry for entry in await entries(house) if entry.action == "session.ended"]
+    assert [json.loads(entry.details)["reason"] for entry in ended][-2:] == [
+        "disowned"
+    ] * 2  # sockets and feeds hear it
     for password in (PASSWORD, NEW_PASSWORD, ""):
         assert await try_in(outside, password or " ") == 401
     assert "account.disowned" in await journalled(house)
