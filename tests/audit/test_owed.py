@@ -54,6 +54,8 @@ def test_the_doctor_says_what_has_not_reached_an_anchor(data: Path) -> None:
         return [(found["state"], found["words"]) for found in findings if found["about"] == "anchors"]
 
     async def make(house: Ostiary) -> None:
+        async with house.database.unit() as unit:
+            unit.later("of something else", number=1)
         await write(house, 1)
         await house.checkpoints.write(KEEPER)
 

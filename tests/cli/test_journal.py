@@ -44,6 +44,16 @@ def test_a_time_is_iso_or_an_age(text: str, expected: int) -> None:
     assert instant(text, NOW) == expected, iso(instant(text, NOW))
 
 
+def test_a_time_without_a_zone_is_utc_wherever_the_keeper_sits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    try:
+        assert instant("2026-01-31T12:00", NOW) == 1_769_860_800_000
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize("text", ["", "h", "-2h", "2 h", "2y", "yesterday", "2026-13-01", "999999w"])
 def test_what_is_no_time_is_said(text: str) -> None:
     with pytest.raises(click.ClickException, match="is no time"):
