@@ -168,7 +168,9 @@ def test_a_leak_is_found_offline_and_never_repeated(tmp_path: Path) -> None:
     id_, text = new_key("ost", 0)
     other_id, other = new_key("acme", 1)
     file = tmp_path / "app.log"
-    file.write_text(f"starting\nkey={text} {text[:-1]}x\n" + "\n" * 5 + f'{{"k":"{other}"}}\n')
+    file.write_text(
+        f"starting\nkey={text} {text[:-1]}{'y' if text.endswith('x') else 'x'}\n" + "\n" * 5 + f'{{"k":"{other}"}}\n'
+    )
 
     result = run("apikey", "check", str(file))
 

@@ -7,13 +7,15 @@ import base64
 import csv
 import io
 import json
+from collections.abc import Callable
 
 import pytest
 from tests.audit.written import CALLER, entries, exported, kinds, verified, write
 from tests.house import OpenHouse, journalled
 
-from ostiary.audit import Order, Wanted, network_of
+from ostiary.audit import ExportOverrun, Order, Wanted, network_of
 from ostiary.audit import export as room
+from ostiary.audit.queries import Shown
 from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
 from ostiary.wiring import Ostiary
@@ -137,6 +139,58 @@ async def test_entries_pruned_while_an_export_follows_do_not_make_it_false(
     await following
     verdict = verified(house, sink.getvalue())
     assert verdict.ok, verdict.findings
+
+
+@pytest.fixture
+def pruned_behind(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ostiary, int, int], None]:
+    """Let entries from before one moment be deleted as soon as an export has read up to another."""
+
+    def arrange(house: Ostiary, before: int, read_up_to: int) -> None:
+        monkeypatch.setattr(room, "BATCH", 3)
+        put = room.Export._put
+
+        async def put_and_prune(self: room.Export, written: room.Written, order: Order, page: list[Shown]) -> None:
+            await put(self, written, order, page)
+            if page[-1].at >= read_up_to:
+                monkeypatch.setattr(room.Export, "_put", put)
+                assert await house.retention.prune(KEEPER, before)
+
+        monkeypatch.setattr(room.Export, "_put", put_and_prune)
+
+    return arrange
+
+
+PARTIAL = [Order("csv"), Order("cef"), Order("jsonl", Wanted(action="test.*")), Order("csv", Wanted(action="test.*"))]
+
+
+@pytest.mark.parametrize("order", PARTIAL, ids=lambda order: f"{order.style}-{len(order.wanted.filters)}")
+async def test_what_is_deleted_before_it_was_written_ends_any_export(
+    house: Ostiary, clock: ManualClock, order: Order, pruned_behind: Callable[[Ostiary, int, int], None]
+) -> None:
+    """A list of sign-ins with a gap looks like one without."""
+    for number in range(12):
+        clock.advance(seconds=1)
+        await write(house, 1, first=number)
+    pruned_behind(house, clock.now() - 2000, clock.now() - 9000)
+
+    with pytest.raises(ExportOverrun):
+        await exported(house, order)
+
+
+@pytest.mark.parametrize("order", PARTIAL, ids=lambda order: f"{order.style}-{len(order.wanted.filters)}")
+@pytest.mark.parametrize("storage", ["sqlite"], indirect=True)
+async def test_what_is_deleted_after_it_was_written_is_in_the_export(
+    house: Ostiary, clock: ManualClock, order: Order, pruned_behind: Callable[[Ostiary, int, int], None]
+) -> None:
+    for number in range(12):
+        clock.advance(seconds=1)
+        await write(house, 1, first=number)
+    pruned_behind(house, clock.now() - 5000, clock.now() - 5000)
+
+    export = await exported(house, order)
+
+    assert export.count(b"test.written") >= 12
+    assert len([entry for entry in await entries(house) if entry.action == "test.written"]) == 6
 
 
 async def test_only_the_journal_itself_says_who_exported(house: Ostiary) -> None:

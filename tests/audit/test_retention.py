@@ -129,6 +129,25 @@ async def test_what_was_tampered_with_is_evidence_and_stays(house: Ostiary, cloc
     assert "journal.pruned" not in await journalled(house)
 
 
+async def test_a_break_that_was_noted_goes_when_its_time_comes_and_no_sooner(
+    house: Ostiary, clock: ManualClock
+) -> None:
+    """Else whoever sets an end back once would have what is personal kept for ever."""
+    await write(house, 3)
+    await raw(house.database_url, "UPDATE journal_strands SET entries = entries - 1 WHERE strand = 0")
+    await write(house, 3)
+    assert "journal.break_found" in await journalled(house)
+    clock.advance(days=10)
+    (noted,) = [entry for entry in await entries(house) if entry.action == "journal.break_found"]
+
+    await house.retention.prune(KEEPER, noted.at)
+    assert "journal.break_found" in await journalled(house)
+    await house.retention.prune(KEEPER, clock.now())
+    assert "journal.break_found" not in await journalled(house)
+    # What was told to the keepers does not hang on the entry.
+    assert [alert.kind for alert in await house.alerts.listed()] == ["journal_broken"]
+
+
 BY_HAND = {
     "entries before the base deleted without one": (["DELETE FROM journal WHERE position < 3"], {("missing", 0)}),
     "a base without a MAC": (

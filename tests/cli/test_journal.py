@@ -18,7 +18,7 @@ from tests.cli.test_commands import ADD, data, run, said, sign_in
 
 from ostiary.cli import ostiary
 from ostiary.cli.common import run_with_house
-from ostiary.cli.journal_words import instant
+from ostiary.cli.times import instant
 from ostiary.core.caller import Caller
 from ostiary.core.clock import iso
 from ostiary.wiring import Ostiary
@@ -42,6 +42,16 @@ NOW = 1_790_000_000_000
 )
 def test_a_time_is_iso_or_an_age(text: str, expected: int) -> None:
     assert instant(text, NOW) == expected, iso(instant(text, NOW))
+
+
+def test_a_time_without_a_zone_is_utc_wherever_the_keeper_sits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    try:
+        assert instant("2026-01-31T12:00", NOW) == 1_769_860_800_000
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("text", ["", "h", "-2h", "2 h", "2y", "yesterday", "2026-13-01", "999999w"])

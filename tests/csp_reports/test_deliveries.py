@@ -9,6 +9,7 @@ from tests.contract.browser import Browser
 from tests.csp_reports.samples import LEGACY, MODERN, PATH, legacy, modern
 from tests.house import API, PASSWORD, OpenHouse, bearer, client_of, journalled, login, register
 
+from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
 from ostiary.wiring import Ostiary
 
@@ -107,6 +108,20 @@ async def test_everybody_together_is_bounded_too(open_house: OpenHouse) -> None:
     assert group.count == 30
 
 
+async def test_who_has_sent_enough_takes_nothing_from_what_others_may_send(open_house: OpenHouse) -> None:
+    """Neither by going on, nor by another address of the same network."""
+    house = await open_house(work=False, protection={"csp_reports_per_minute_in_all": 30})
+    for last in range(3):
+        async with client_of(house, f"2001:db8::{last}") as flooder:
+            for _ in range(20):
+                assert (await deliver(flooder, legacy(blocked_uri="inline"))).status_code == 204
+    async with client_of(house, "2001:db8:0:1::1") as other:
+        await deliver(other, legacy(blocked_uri="eval"))
+    await house.csp_reports.write()
+
+    assert {group.blocked: group.count for group in await house.csp_reports.listed()} == {"inline": 20, "eval": 1}
+
+
 async def test_reporters_whose_address_is_unknown_are_not_one(open_house: OpenHouse) -> None:
     house = await open_house(work=False, protection={"csp_reports_per_minute": 5})
     async with client_of(house, "10.0.1.1") as proxied:
@@ -143,6 +158,14 @@ async def test_the_keeper_reads_in_pages_and_clears(
     assert cleared.json() == {"detail": "5 groups of reports are forgotten."}
     assert (await outside.get(ADMIN, headers=bearer(mira))).json() == {"reports": [], "next": None}
     assert "reports.cleared" in await journalled(house)
+
+
+async def test_what_is_cleared_includes_what_is_not_written_yet(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    await deliver(outside, legacy())
+    await house.csp_reports.clear(KEEPER)
+    await house.csp_reports.write()
+
+    assert await house.csp_reports.listed() == []
 
 
 async def test_only_who_may_and_who_signed_in_lately_keeps(

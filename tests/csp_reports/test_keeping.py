@@ -8,9 +8,9 @@ import pytest
 from tests.csp_reports.samples import LEGACY, legacy
 from tests.house import ORIGIN, OpenHouse
 
-from ostiary.core.caller import Caller
+from ostiary.core.caller import KEEPER, Caller
 from ostiary.core.clock import ManualClock
-from ostiary.core.db import Unit
+from ostiary.core.db import DatabaseUnavailable, Unit
 from ostiary.csp_reports import Report, read
 from ostiary.csp_reports import service as keeping
 from ostiary.wiring import Ostiary
@@ -69,6 +69,62 @@ async def test_a_flood_is_written_once_a_second_however_many_come(
 
     assert 2 <= commits <= lasted / 0.1 + 2
     assert sum(group.count for group in await house.csp_reports.listed()) == sent
+
+
+async def seen(house: Ostiary, count: int) -> None:
+    """Wait until so many reports are kept, by the house's own writing."""
+    async with asyncio.timeout(20):
+        while sum(group.count for group in await house.csp_reports.listed()) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_it_is_written_by_itself_again_and_again_and_a_database_that_is_away_ends_nothing(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(keeping, "WRITE_EVERY_SECONDS", 0.05)
+    house: Ostiary = await open_house(work=False)
+    await house.csp_reports.take(SOMEBODY, [of_kind(1)])
+    await seen(house, 1)
+
+    async def away(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Unit, "run", away)
+        await house.csp_reports.take(SOMEBODY, [of_kind(2)])
+        async with asyncio.timeout(20):
+            while "were dropped (DatabaseUnavailable)" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    await house.csp_reports.take(SOMEBODY, [of_kind(3)])
+    await seen(house, 2)
+
+
+async def test_more_groups_than_one_statement_takes_are_all_written(open_house: OpenHouse) -> None:
+    house: Ostiary = await open_house(work=False, protection=ROOMY)
+    await house.csp_reports.take(SOMEBODY, [of_kind(number) for number in range(2 * keeping.BATCH + 1)])
+    await house.csp_reports.write()
+
+    assert len(await house.csp_reports.listed(most=500)) == 2 * keeping.BATCH + 1
+
+
+async def test_processes_that_make_room_do_not_wait_for_each_other(open_house: OpenHouse, clock: ManualClock) -> None:
+    """One would delete what the other has just counted, and wait for it with a row in hand that the other waits for."""
+    settings = {"protection": ROOMY, "csp_reports": {"most_groups": 10}}
+    one, other = await open_house(work=False, **settings), await open_house(work=False, **settings)
+    kinds = sorted(map(of_kind, range(60)), key=lambda report: report.group)
+    for oldest, newest in zip(kinds[:25], kinds[-25:], strict=True):
+        await one.csp_reports.clear(KEEPER)
+        await one.csp_reports.take(SOMEBODY, [oldest])
+        clock.advance(seconds=1)
+        await one.csp_reports.take(SOMEBODY, kinds[25:34])
+        await one.csp_reports.write()
+        clock.advance(seconds=1)
+        await one.csp_reports.take(SOMEBODY, [newest])
+        await other.csp_reports.take(SOMEBODY, [oldest, newest])
+        await asyncio.gather(one.csp_reports.write(), other.csp_reports.write())
+
+        assert {group.id for group in await one.csp_reports.listed()} > {newest.group}
 
 
 async def test_what_waits_is_written_when_the_house_closes(open_house: OpenHouse) -> None:

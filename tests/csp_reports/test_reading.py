@@ -39,6 +39,31 @@ def test_both_forms_say_the_same() -> None:
     assert old.group == new.group
 
 
+def test_every_part_is_read_from_both_forms() -> None:
+    told = Report("img-src", "https://evil.example", "/auth/reset", f"{ORIGIN}/x.js", "report", "a sample")
+    page, blocked, source = f"{ORIGIN}/auth/reset?token=x", "https://evil.example/y", f"{ORIGIN}/x.js?z"
+    old = legacy(
+        document_uri=page, effective_directive="img-src", blocked_uri=blocked, source_file=source,
+        disposition="report", script_sample="a sample",
+    )  # fmt: skip
+    new = modern({
+        "documentURL": page, "effectiveDirective": "img-src", "blockedURL": blocked, "sourceFile": source,
+        "disposition": "report", "sample": "a sample",
+    })  # fmt: skip
+
+    assert one(old) == one(new, MODERN) == told
+
+
+def test_reports_that_differ_in_anything_but_the_sample_are_not_alike() -> None:
+    changes: tuple[dict[str, str], ...] = (
+        {}, {"effective_directive": "img-src"}, {"blocked_uri": "eval"}, {"document_uri": f"{ORIGIN}/else"},
+        {"source_file": ""}, {"disposition": "report"},
+    )  # fmt: skip
+
+    assert len({one(legacy(**change)).group for change in changes}) == len(changes)
+    assert one(legacy(script_sample="another")).group == one(legacy()).group
+
+
 @pytest.mark.parametrize(
     ("blocked", "kept"),
     [

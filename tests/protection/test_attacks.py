@@ -8,6 +8,7 @@ from sqlalchemy import select
 from tests.house import PASSWORD, OpenHouse, client_of, journalled, register
 from tests.protection.attempts import WRONG, attempt, device_cookie, statuses
 
+from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
 from ostiary.core.db import Query
 from ostiary.core.limits import Spent
@@ -40,6 +41,19 @@ async def test_one_password_for_many_names_is_seen_across_processes_and_addresse
     assert await spray(two, ["yet-another", "and-another"]) == [429, 429]
     assert (await journalled(two[0])).count("spraying.seen") == 1
     assert [alert.kind for alert in await two[0].alerts.open()] == ["spraying_seen"]
+
+
+async def test_the_keeper_reads_what_is_shut_and_opens_it_by_the_name_shown(two: list[Ostiary]) -> None:
+    await spray(two, [f"name-{n}" for n in range(10)])
+
+    (block,) = await two[0].blocks.listed()
+    assert block.what == f'a password tried for many names ("{block.network}")'
+    assert await two[0].blocks.remove(KEEPER, block.network)
+    await two[0].blocks.add(KEEPER, "everywhere", reason="x", lifetime=None, bars="unproven")
+    await two[0].blocks.add(KEEPER, "203.0.113.7", reason="x", lifetime=None)
+    assert {found.what for found in await two[0].blocks.listed()} == {
+        "every network (everywhere)", "network 203.0.113.7/32"
+    }  # fmt: skip
 
 
 async def test_only_who_brings_the_sprayed_password_owes_anything(two: list[Ostiary]) -> None:

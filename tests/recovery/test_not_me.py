@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Any
 
 import httpx
 import pytest
+from tests.audit.written import entries
 from tests.contract.browser import Browser
 from tests.house import (
     API,
@@ -69,9 +71,44 @@ async def test_one_press_ends_every_session_and_locks_the_password(house: Ostiar
     assert "Every device is signed out" in answer.text
     for held in (thief, other):
         assert (await outside.get(f"{API}/me", headers=bearer(held))).status_code == 401
+        renewed = await outside.post(f"{API}/refresh", json={"refresh_token": held["refresh_token"]})
+        assert renewed.status_code == 401
+    # Sockets and feeds hear it.
+    ended = [json.loads(entry.details) for entry in await entries(house) if entry.action == "session.ended"]
+    assert [details["reason"] for details in ended].count("disowned") == 2
     for password in (PASSWORD, NEW_PASSWORD, ""):
         assert await try_in(outside, password or " ") == 401
     assert "account.disowned" in await journalled(house)
+
+
+async def test_a_link_shuts_the_account_of_its_letter_whoever_presses_it(
+    house: Ostiary, outside: httpx.AsyncClient
+) -> None:
+    """A browser that is signed in to another account keeps that one."""
+    _, letter = await alarmed(house, outside)
+    async with client_of(house, "198.51.100.20") as client:
+        nora = Browser(client)
+        await nora.get(f"{API}/csrf")
+        await nora.post(f"{API}/register", json={"username": "nora", "email": "n@example.org", "password": PASSWORD})
+
+        token = disown_token(letter)
+        answer = await nora.submit("/auth/not-me", at=f"/auth/not-me?token={token}", token=token)
+
+        assert answer.status_code == 200
+        assert (await nora.get(f"{API}/me")).json()["username"] == "nora"
+    assert await try_in(outside, NEW_PASSWORD) == 401
+    assert await try_in(outside, PASSWORD, "nora") == 200
+
+
+async def test_a_link_for_something_else_shuts_nothing(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    await alarmed(house, outside)
+    token = await reset_token(house, outside)
+
+    assert (await outside.get(f"/auth/not-me?token={token}")).status_code == 404
+    refused = await Browser(outside).submit("/auth/not-me", at="/auth/sign-in", token=token)
+
+    assert refused.status_code == 404
+    assert await try_in(outside, NEW_PASSWORD) == 200
 
 
 async def test_recovery_starts_with_a_letter_to_the_proven_address(house: Ostiary, outside: httpx.AsyncClient) -> None:
@@ -250,6 +287,29 @@ async def test_the_keeper_gives_the_account_back_to_the_owner_and_not_to_the_thi
         await house.recovery.give_back(KEEPER, account_id, check_address(THIEF, house.settings.accounts.addresses))
 
 
+async def test_what_the_keeper_gave_back_is_not_shut_again_by_a_letter_of_before(
+    house: Ostiary, outside: httpx.AsyncClient
+) -> None:
+    """The thief's mailbox holds one for each thing that the thief did."""
+    thief, letter = await robbed(house, outside)
+    change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    await outside.post(f"{API}/password/change", json=change, headers=bearer(thief))
+    own = disown_token(await letter_to(house, THIEF, "password"))
+    await press(outside, disown_token(letter))
+    outside.cookies.clear()
+    address = check_address(ADDRESS, house.settings.accounts.addresses)
+    await house.recovery.give_back(KEEPER, thief["user"]["id"], address)
+    await confirm(outside, token_in(await letter_to(house, ADDRESS, "Choose a new password")))
+
+    refused = await Browser(outside).submit("/auth/not-me", at="/auth/sign-in", token=own)
+    outside.cookies.clear()
+
+    assert refused.status_code == 404
+    assert await try_in(outside, FRESH, ADDRESS) == 200
+    # What happens from now on is told with a link that works.
+    assert (await press(outside, disown_token(await letter_to(house, ADDRESS, "was reset")))).status_code == 200
+
+
 async def test_no_account_is_given_back_to_an_address_that_is_anothers(
     house: Ostiary, outside: httpx.AsyncClient
 ) -> None:
@@ -354,3 +414,17 @@ async def test_no_browser_is_known_any_more(house: Ostiary, outside: httpx.Async
         for device_id in (*before, "somebody's"):
             assert not await house.sessions.knows_device(unit, held["user"]["id"], device_id)
             assert not await house.protection.knows_device(unit, held["user"]["id"], device_id)
+
+
+async def test_what_a_thief_taught_about_the_account_is_forgotten(house: Ostiary, outside: httpx.AsyncClient) -> None:
+    held, letter = await alarmed(house, outside)
+    await login(outside, password=NEW_PASSWORD)
+    outside.cookies.clear()
+
+    async def learned() -> object:
+        async with house.database.unit() as unit:
+            return (await house.risk.personal(unit, held["user"]["id"]))["habits"]
+
+    assert await learned() is not None
+    await press(outside, disown_token(letter))
+    assert await learned() is None

@@ -116,4 +116,4 @@ def test_a_file_that_is_no_policy_and_a_span_that_is_none_are_refused(kept: Kept
     path.write_text("[risk]\n")
     result = kept.run("replay", "--policy", str(path), "--since", "a while")
     assert result.exit_code == 2
-    assert "write 30d" in result.output
+    assert "write 30m" in result.output

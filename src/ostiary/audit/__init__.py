@@ -1,6 +1,6 @@
 """The journal: read, exported, signed, verified, and cut to what is kept."""
 
-from ostiary.audit.anchors import AnchorFailed, Anchors
+from ostiary.audit.anchors import AnchorFailed, Anchors, shown
 from ostiary.audit.checkpoints import Checkpoints
 from ostiary.audit.export import Export, ExportOverrun, Order
 from ostiary.audit.formats import when
@@ -14,6 +14,6 @@ from ostiary.audit.wanted import Wanted, network_of
 
 __all__ = [
     "AnchorFailed", "Anchors", "Audit", "Checkpoints", "Cut", "Export", "ExportOverrun", "Finding", "JournalSettings",
-    "Kind", "Line", "Order", "Place", "Retention", "Search", "Verdict", "Wanted", "network_of", "verify_export",
-    "when",
+    "Kind", "Line", "Order", "Place", "Retention", "Search", "Verdict", "Wanted", "network_of", "shown",
+    "verify_export", "when",
 ]  # fmt: skip

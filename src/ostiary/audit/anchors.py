@@ -105,6 +105,12 @@ class _Sender(asyncio.DatagramProtocol):
             self.failure = exc
 
 
+def shown(anchor: str) -> str:
+    """Return an anchor for a log line: without the path of a URL, which may be as secret as a password."""
+    parts = urlsplit(anchor)
+    return anchor if parts.scheme == "file" else f"{parts.scheme}://{parts.netloc}"
+
+
 def _append(path: str, jws: str) -> None:
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

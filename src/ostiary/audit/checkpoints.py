@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ostiary.audit import queries
+from ostiary.audit.anchors import AnchorFailed, shown
 from ostiary.audit.queries import Stored
 from ostiary.audit.statement import (
     EXPORT_TYP,
@@ -23,6 +25,7 @@ from ostiary.audit.statement import (
 from ostiary.client.jws import sign
 from ostiary.core.clock import millis
 from ostiary.core.journal import GENESIS, REGISTER, JournalBroken
+from ostiary.core.outbound import OutboundFailed, OutboundRefused
 
 if TYPE_CHECKING:
     from ostiary.audit.anchors import Anchors
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
     from ostiary.client import KeySource, SigningKey
     from ostiary.core.caller import Caller
     from ostiary.core.db import Database, Unit
-    from ostiary.core.jobs import Outbox
+    from ostiary.core.jobs import Outbox, Queued
     from ostiary.core.journal import Base, Journal
+
+log = logging.getLogger(__name__)
 
 JOB = "journal.anchor"
 LOCK = "journal checkpoint"
@@ -137,8 +142,28 @@ class Checkpoints:
     async def bring(self, payload: Mapping[str, Any]) -> None:
         """Bring one checkpoint to one anchor, unless the settings name that no more."""
         stored = await self.database.find(queries.FIND_CHECKPOINT, sequence=payload["sequence"])
-        if stored is not None and payload["anchor"] in self.settings.anchors:
+        if stored is None or payload["anchor"] not in self.settings.anchors:
+            return
+        try:
             await self.anchors.deliver(payload["anchor"], stored.jws, stored.at)
+        except (AnchorFailed, OSError, OutboundRefused, OutboundFailed) as failure:
+            # The outbox tells of a job, and not of which anchor.
+            where, why = (
+                shown(payload["anchor"]),
+                failure if isinstance(failure, AnchorFailed) else type(failure).__name__,
+            )
+            log.warning("checkpoint %d did not reach the anchor %s (%s)", stored.sequence, where, why)
+            raise
+
+    async def owed(self, outbox: Outbox) -> tuple[Stored | None, dict[str, Queued]]:
+        """Return the newest checkpoint, and by anchor the job that has not brought it there: waiting, or given up."""
+        newest = await self.newest()
+        jobs = {
+            payload["anchor"]: job
+            async for job, payload in outbox.queued(JOB)
+            if newest is not None and payload["sequence"] == newest.sequence
+        }
+        return newest, jobs
 
     def sign_export(self, claims: dict[str, object]) -> str:
         """Return the house's word for an export as a compact JWS."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ostiary.audit.statement import Statement
     from ostiary.core.caller import Caller
     from ostiary.core.chain import Entry
+    from ostiary.core.clock import Millis
     from ostiary.core.db import Database
 
 Style = Literal["jsonl", "csv", "cef"]
@@ -187,23 +188,40 @@ class Export:
     async def _through_time(self, written: Written, order: Order, reached: dict[int, int], said: Statement) -> None:
         """Write what is wanted in the order of time, up to the ends that the checkpoint names."""
         ends = {line.strand: line.entries for line in said.strands}
-        async for page in self._forth(order.wanted):
+        began = {line.strand: line.base for line in said.strands}
+        async for page in self._forth(order.wanted, began):
             await self._put(written, order, [entry for entry in page if entry.position < ends.get(entry.strand, 0)])
         reached.update(ends)
 
-    async def _forth(self, wanted: Wanted) -> AsyncIterator[list[Shown]]:
+    async def _forth(self, wanted: Wanted, began: dict[int, int]) -> AsyncIterator[list[Shown]]:
         told = wanted.parameters() | {"after_at": -1, "after_strand": -1, "after_position": -1, "most": BATCH}
         while True:
             if wanted.account_id is None:
                 page = await self.database.all(queries.EVERYTHING_FORTH, **told)
             else:
                 page = await self.database.all(queries.OF_ACCOUNT_FORTH, account_id=wanted.account_id, **told)
+            await self._refuse_if_pruned(began, told["since"])
             if not page:
                 return
             yield page
             last = page[-1]
             told |= {"after_at": last.at, "after_strand": last.strand, "after_position": last.position}
             told["since"] = last.at  # the index knows times, not places
+
+    async def _refuse_if_pruned(self, began: dict[int, int], since: Millis) -> None:
+        """Refuse to go on if entries went that were not read yet: those from a moment on.
+
+        What goes of a strand is older than what stays, so the first that stays tells (but for what a clock that was set
+        back has put out of order). Asked after the reading: a gap in a page is seen with that page.
+        """
+        for base in await self.database.all(queries.BASES):
+            if base.position <= began.get(base.strand, 0):
+                continue
+            kept = await self.database.all(
+                queries.PART, strand=base.strand, start=base.position, end=base.position + 1, most=1
+            )
+            if not kept or kept[0].at > since:
+                raise ExportOverrun
 
     async def _follow(self, written: Written, order: Order, reached: dict[int, int]) -> None:
         """Go on as entries come; by strand, for there nothing comes late that was not there before."""

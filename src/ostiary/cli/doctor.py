@@ -17,6 +17,7 @@ import click
 from ostiary.cli.common import data_option
 from ostiary.cli.findings import PATIENCE_SECONDS, Finding
 from ostiary.cli.proxies import proxy_findings
+from ostiary.core.clock import iso
 from ostiary.core.errors import Misconfigured, Unavailable
 from ostiary.core.outbound import OutboundFailed, OutboundRefused
 from ostiary.passwords.breaches.filter import FilterDamaged
@@ -34,7 +35,7 @@ SIGNS = {"good": ("✓", "green"), "look": ("!", "yellow"), "bad": ("✗", "red"
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print findings as JSON Lines.")
 def doctor(data: Path, as_json: bool) -> None:
-    """Check settings, files, database, keys, clock, mail, cookies, TLS and proxies, and say what to do.
+    """Check settings, files, database, keys, anchors, clock, mail, cookies, TLS and proxies, and say what to do.
 
     Exits with 1 if anything is bad. Changes nothing, sends no letter.
     """
@@ -97,6 +98,8 @@ async def _checks(data: Path) -> AsyncIterator[Finding]:
         yield await _mail(house)
         yield await _texts(house)
         async for finding in _alerts(house):
+            yield finding
+        async for finding in _anchors(house):
             yield finding
         async for finding in _public(house):
             yield finding
@@ -248,6 +251,29 @@ async def _alerts(house: Ostiary) -> AsyncIterator[Finding]:
             yield Finding("webhooks", "bad", words, f"Repair it, then: ostiary alert test --data {house.data}")
         else:
             yield Finding("webhooks", "good", f"The receiver {receiver.name} may be visited; {waiting} alerts wait.")
+
+
+async def _anchors(house: Ostiary) -> AsyncIterator[Finding]:
+    """Look whether the newest checkpoint has left the house; what an older one said, it says, too."""
+    from ostiary.audit import shown  # noqa: PLC0415
+
+    newest, owed = await house.checkpoints.owed(house.outbox)
+    for anchor in house.settings.journal.anchors:
+        if newest is None:
+            remedy = "Is a server running? It makes one within minutes."
+            yield Finding("anchors", "look", f"There is no checkpoint yet for {shown(anchor)}.", remedy)
+        elif (job := owed.get(anchor)) is None:
+            words = f"Nothing waits to be brought to {shown(anchor)}; the newest checkpoint is of {iso(newest.at)}."
+            yield Finding("anchors", "good", words)
+        else:
+            tried = f"{job.attempts} attempts" + (f", {job.last_error}" if job.last_error else "")
+            words = f"Checkpoint {newest.sequence} has not reached {shown(anchor)} ({tried})"
+            if job.failed_at is None:
+                remedy = "Is a server running, and can it write there? The log says what each attempt met."
+                yield Finding("anchors", "look", f"{words}; it is tried again.", remedy)
+            else:
+                remedy = "Repair the way there: the next checkpoint says all that this one said."
+                yield Finding("anchors", "bad", f"{words}, and is given up.", remedy)
 
 
 async def _public(house: Ostiary) -> AsyncIterator[Finding]:

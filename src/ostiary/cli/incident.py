@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ostiary.cli.common import account_named, data_option, keeper, run_with_house
-from ostiary.core.clock import Millis, iso, millis
+from ostiary.cli.times import Span, instant
+from ostiary.core.clock import iso
 from ostiary.core.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_MESSAGE = 20_000
 MOST_SHOWN = 20
-_SPAN = re.compile(r"(\d{1,5})([mhd])")
 SHUT = {"everything": "everything", "strangers": "strangers", "unproven": "strangers without a proof of work"}
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 reason_option = click.option("--reason", required=True, help="Why; goes into the journal, sealed.")
 
@@ -36,21 +34,6 @@ def incident() -> None:
     Each step is journalled with who took it and why, and raises an alert. The
     order is in docs/guides/incident.md.
     """
-
-
-class Span(click.ParamType):  # type: ignore[type-arg]  # a generic for the type checker only
-    """A span of time such as 30m, 24h or 7d."""
-
-    name = "span"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:  # noqa: ANN401
-        """Return the span."""
-        if isinstance(value, timedelta):
-            return value
-        match = _SPAN.fullmatch(value)
-        if match is None or match[1].strip("0") == "":
-            self.fail("write it as 30m, 24h or 7d", param, ctx)
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @incident.command("block-account")
@@ -180,7 +163,7 @@ def rotate(data: Path, reason: str, new_secret: Path | None, *, yes: bool) -> No
 @click.option("--all", "everybody", is_flag=True, help="To everybody.")
 @click.option("--account", "logins", multiple=True, help="To this name, address or id; may be repeated.")
 @click.option(
-    "--since", help="To everybody with a session begun or refreshed in the last 24h, say, or since 2026-11-22T08:00Z."
+    "--since", help="To everybody with a session begun or refreshed since: ISO (UTC) such as 2026-11-22T08:00, or 24h."
 )
 def notify(
     data: Path, reason: str, file: Path, notice_id: str | None, logins: tuple[str, ...], since: str | None,
@@ -200,7 +183,7 @@ def notify(
         if everybody:
             audience = house.incident.everybody()
         elif since is not None:
-            audience = house.incident.used_since(_moment(since, house.clock.now()))
+            audience = house.incident.used_since(instant(since, house.clock.now()))
         else:
             audience = _each([(await account_named(house, login)).id for login in logins])
         try:
@@ -224,7 +207,7 @@ def status(data: Path) -> None:
             click.echo(f"  {account.id}  {account.username}")
         for block in await house.blocks.listed():
             until = f"until {iso(block.expires_at)}" if block.expires_at else "until it is unblocked"
-            click.echo(f"network {block.network} is shut to {SHUT[block.bars]} {until}: {block.reason}")
+            click.echo(f"{block.what} is shut to {SHUT[block.bars]} {until}: {block.reason}")
         now = house.clock.now()
         for key in (key for key in await house.keys.listed() if key.sealed and key.retires_at is None):
             click.echo(f"key {key.purpose:8} {key.id:18} {max(0, now - key.activates_at) // 86_400_000} days old")
@@ -288,18 +271,6 @@ def _message(file: Path) -> str:
     if not message or len(message) > LONGEST_MESSAGE:
         raise click.ClickException(f"{file} must hold text, of {LONGEST_MESSAGE} characters at most.")
     return message
-
-
-def _moment(text: str, now: Millis) -> Millis:
-    if match := _SPAN.fullmatch(text):
-        return now - millis(timedelta(**{_UNITS[match[2]]: int(match[1])}))
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.ClickException("--since is a span such as 24h, or a moment such as 2026-11-22T08:00Z.") from None
-    if found.tzinfo is None:
-        raise click.ClickException("--since needs a time zone: end it with Z for UTC.")
-    return int(found.timestamp() * 1000)
 
 
 async def _each(ids: list[str]) -> AsyncIterator[str]:

@@ -10,7 +10,8 @@ import click
 
 from ostiary.cli.common import data_option, keeper, run_with_house
 from ostiary.cli.journal_export import export
-from ostiary.cli.journal_words import filter_options, harmless, instant, progress_of, tell, wanted_of
+from ostiary.cli.journal_words import filter_options, harmless, progress_of, tell, wanted_of
+from ostiary.cli.times import instant
 from ostiary.core.clock import iso
 
 if TYPE_CHECKING:

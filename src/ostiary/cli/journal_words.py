@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ostiary.cli.common import account_named
-from ostiary.core.clock import Millis, millis
+from ostiary.cli.times import instant
 
 if TYPE_CHECKING:
     from ostiary.audit import Wanted
     from ostiary.wiring import Ostiary
 
 PROGRESS_EVERY = 10_000
-_AGE = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _ACTION = re.compile(r"[a-z_.]+\*?|\*")
 
@@ -58,27 +55,6 @@ async def wanted_of(
         None if login is None else await _account(house, login), action,
         None if since is None else instant(since, now), None if until is None else instant(until, now), network,
     )  # fmt: skip
-
-
-def instant(text: str, now: Millis) -> Millis:
-    """Return the moment of an ISO time (without a zone, UTC), or of an age such as `2h` or `3d`.
-
-    Raises:
-        click.ClickException: It is neither.
-    """
-    age = _AGE.fullmatch(text.strip())
-    try:
-        if age is not None:
-            found = now - millis(timedelta(**{_UNITS[age[2]]: int(age[1])}))
-        else:
-            told = datetime.fromisoformat(text.strip())
-            told = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
-            found = millis(told - datetime.fromtimestamp(0, UTC))
-    except (ValueError, OverflowError):
-        found = -1
-    if found < 0:
-        raise click.ClickException(f"{text!r} is no time: write 2026-01-31T12:00, or an age such as 2h or 3d")
-    return found
 
 
 def progress_of(verb: str) -> Callable[[int], None]:

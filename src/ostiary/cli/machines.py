@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ostiary.cli.common import account_named, data_option, keeper, run_with_house
-from ostiary.cli.incident import Span
+from ostiary.cli.times import Span
 from ostiary.core.clock import iso, millis
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ostiary.cli.common import account_named, data_option, run_with_house
+from ostiary.cli.times import Span
 from ostiary.core.clock import iso, millis
 
 if TYPE_CHECKING:
@@ -18,22 +18,6 @@ if TYPE_CHECKING:
     from ostiary.wiring import Ostiary
 
 PROGRESS_EVERY = 10_000
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-class Span(click.ParamType[timedelta]):
-    """A length of time such as `30d`, `12h` or `90m`."""
-
-    name = "span"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the length of time."""
-        if isinstance(value, timedelta):
-            return value
-        written = re.fullmatch(r"(\d{1,5})([mhdw])", str(value).strip().lower())
-        if written is None:
-            self.fail(f"{value!r} is no length of time: write 30d, 12h or 90m.", param, ctx)
-        return timedelta(**{UNITS[written[2]]: int(written[1])})
 
 
 @click.group()
@@ -80,7 +64,7 @@ def explain(data: Path, identity: str) -> None:
     "--policy", "path", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File with the [risk] section to try.",
 )  # fmt: skip
-@click.option("--since", type=Span(), default="30d", show_default=True, help="How far back.")
+@click.option("--since", type=Span(timedelta(0)), default="30d", show_default=True, help="How far back.")
 @click.option("--account", "login", help="Only the sign-ins of this name, address or id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def try_policy(data: Path, path: Path, since: timedelta, login: str | None, as_json: bool) -> None:

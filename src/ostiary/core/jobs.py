@@ -202,15 +202,22 @@ class Outbox:
 
     async def naming(self, account_id: str) -> AsyncIterator[tuple[Queued, dict[str, Any]]]:
         """Yield the queued jobs whose payload names an account as `account_id`; opens every one that is queued."""
+        async for job, payload in self.queued():
+            if payload.get("account_id") == account_id:
+                yield job, payload
+
+    async def queued(self, name: str | None = None) -> AsyncIterator[tuple[Queued, dict[str, Any]]]:
+        """Yield the jobs of a name, or all, that wait or were given up, with their payloads."""
         after = ""
         while page := await self._database.all(PAGE, after=after):
             for job in page:
+                if name is not None and job.job != name:
+                    continue
                 try:
                     payload = msgspec.json.decode(self._sealer.open(job.payload, f"outbox {job.id}"))
-                except Unsealable:  # edited, or its key is gone: nobody can read whom it names
+                except Unsealable:  # edited, or its key is gone: nobody can read what it says
                     continue
-                if payload.get("account_id") == account_id:
-                    yield job, payload
+                yield job, payload
             after = page[-1].id
             await asyncio.sleep(0)  # between pages the event loop belongs to others
 

@@ -27,6 +27,8 @@ WRITE_EVERY_SECONDS = 1.0
 BATCH = 50
 """Groups of one statement: the writer is never held for longer than that takes."""
 
+LOCK = "csp reports"
+
 LAST = (1 << 62, "")
 
 
@@ -68,14 +70,18 @@ class CspReports:
         return counted
 
     async def write(self) -> int:
-        """Write what waits, in the order of ids so that two processes never wait for each other; return how many."""
-        waiting, self._waiting = sorted(self._waiting.values(), key=lambda group: group.id), {}
+        """Write what waits, one process after the other; return how many groups.
+
+        Side by side, one would delete what the other has just counted, and each could hold what the other waits for.
+        """
+        waiting, self._waiting = list(self._waiting.values()), {}
         for start in range(0, len(waiting), BATCH):
             some = waiting[start : start + BATCH]
             parameters = {
                 f"{name}_{place}": getattr(group, name) for place, group in enumerate(some) for name in queries.FIELDS
             }
             async with self._database.unit() as unit:
+                await unit.lock(LOCK)
                 await unit.run(queries.count(len(some)), **parameters)
                 await unit.run(queries.MAKE_ROOM, most=self._most)
         return len(waiting)
@@ -93,6 +99,7 @@ class CspReports:
         """Forget every group; return how many there were."""
         self._waiting = {}
         async with self._database.unit(caller) as unit:
+            await unit.lock(LOCK)
             gone = await unit.run(queries.CLEAR)
             unit.note("reports.cleared", caller.account_id, groups=gone)
             return gone

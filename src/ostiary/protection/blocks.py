@@ -58,6 +58,15 @@ class Block:
     created_at: Millis
     expires_at: Millis | None
 
+    @property
+    def what(self) -> str:
+        """What is shut, in words that hold `network`, by which it is opened again."""
+        if self.network == EVERYWHERE:
+            return f"every network ({EVERYWHERE})"
+        if self.network.startswith(SPRAYED):
+            return f'a password tried for many names ("{self.network}")'
+        return f"network {self.network}"
+
 
 class Blocks:
     """Which networks are shut out, from what, and until when.

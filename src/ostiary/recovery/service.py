@@ -266,15 +266,18 @@ class Recovery:
         """Open a closed account for the owner of an address, as the keeper may who has seen who that is.
 
         The address becomes the account's own, on the keeper's word, and gets a letter for a new password. All in
-        one unit: an account opened first would for a moment be open to its former address.
+        one unit: an account opened first would for a moment be open to its former address. Letters of before shut
+        nothing any more: what they told of has ended, and a thief holds some of them (decision 57).
 
         Raises:
             NotClosed: The account is open; nothing is to be given back.
             AddressTaken: Another account has proven the address.
         """
         async with self.database.unit(caller) as unit:
+            await unit.lock(f"{DISOWN} {account_id}")
             if not await self.accounts.set_status(unit, account_id, "deactivated", "active"):
                 raise NotClosed
+            await self.tokens.revoke_all(unit, DISOWN, account_id)
             await self.passwords.forget(unit, account_id)
             await self.factors.forget_all(unit, account_id)
             await self.identities.forget_all(unit, account_id)
