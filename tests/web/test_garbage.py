@@ -60,6 +60,24 @@ async def test_refusals_of_a_flood_leave_no_circles(house: Ostiary) -> None:
 
 
 @pytest.mark.usefixtures("without_collector")
+async def test_refusals_of_the_limits_leave_no_circles(open_house: OpenHouse) -> None:
+    """Who refuses holds the refusal in a variable, and the refusal what it was raised through."""
+
+    async def guess(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post(f"{API}/login", json={"login": "nobody", "password": NEW_PASSWORD})
+
+    house = await open_house(work=False)
+    async with client_of(house) as client:
+        for _ in range(6):
+            await guess(client)
+
+        statuses, circles = await left(client, guess)
+
+    assert statuses == {423}
+    assert circles < 6
+
+
+@pytest.mark.usefixtures("without_collector")
 async def test_requests_of_somebody_signed_in_leave_no_circles(house: Ostiary) -> None:
     async with client_of(house) as client:
         await register(client)

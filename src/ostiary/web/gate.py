@@ -103,6 +103,8 @@ class Gate:
                 await self._watch.admit(visit)
             await self._serve(scope, visit, receive, sent, send)
         except Problem as problem:
+            # Whoever raised it may hold it: a circle that only the garbage collector would end.
+            problem.__traceback__ = None
             await send_problem(sent, visit, problem)
         except SeeOther as elsewhere:
             headers = [(b"location", elsewhere.place.encode("ascii")), (b"content-length", b"0")]
