@@ -41,8 +41,7 @@ def test(arguments: list[str]) -> int:
     without, rest = split_without(arguments)
     environment.prepare("test")
     missing = parts.bring(without)
-    hands = min((os.cpu_count() or 1) + 1, 4)  # one more than cores: a third of the time tests wait, for faults to pass
-    workers = ["-n", "0"] if "--pdb" in rest else ["-n", str(hands), "--dist", "loadgroup"]
+    workers = ["-n", "0"] if "--pdb" in rest else ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
     told = {**os.environ, "OSTIARY_WITHOUT": ",".join(sorted(without))}
 
     def run(*words: str, **more: str) -> int:
