@@ -62,7 +62,7 @@ async def test_killing_again_and_again_breaks_no_strand_of_the_journal(
     peers.start(2)
     town = Town(peers, name)
     town.wake(await switchboard.lines(peers.ports, LINES_EACH))
-    for round_ in range(3):
+    for round_ in range(4):
         await asyncio.sleep(0.4)
         await asyncio.to_thread(peers.servers[round_ % 2].kill9)
         await asyncio.to_thread(peers.replace, round_ % 2)

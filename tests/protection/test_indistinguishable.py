@@ -155,7 +155,7 @@ def addresses(names: list[str]) -> list[str]:
 
 BOTH, ONE = ("sqlite", "postgresql"), ("sqlite",)
 DATABASES_OF = {"proven": BOTH, "unverified": ONE, "inactive": ONE, "locked": ONE}
-"""Kinds of accounts differ in code that knows nothing of the database: one of them is enough for most."""
+"""Kinds of accounts differ in code that knows nothing of the database: for the slow routes one of them is enough."""
 
 NOBODY = [f"nobody-{number}" for number in range(PEOPLE)]
 
@@ -163,17 +163,13 @@ NOBODY = [f"nobody-{number}" for number in range(PEOPLE)]
 class TestSigningIn:
     """Each kind of account against a name that nobody has."""
 
-    @pytest.mark.parametrize(
-        ("storage", "kind"),
-        [(database, kind) for kind in ("proven", "unverified", "inactive") for database in DATABASES_OF[kind]],
-    )
+    @pytest.mark.parametrize("kind", ["proven", "unverified", "inactive"])
     async def test_a_wrong_password(
         self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None], kind: str
     ) -> None:
         known = logins(outside, await people(house, outside, kind))
         await assert_alike(f"login, {kind}, wrong", known, logins(outside, NOBODY), record_property)
 
-    @pytest.mark.parametrize("storage", ONE)
     async def test_a_wrong_password_at_the_real_cost_of_a_hash(
         self, open_house: OpenHouse, record_property: Callable[[str, object], None]
     ) -> None:
@@ -183,7 +179,6 @@ class TestSigningIn:
             known, unknown = logins(client, await people(house, client, "proven")), logins(client, NOBODY)
             await assert_alike("login, proven, real hash", known, unknown, record_property, pairs=30)
 
-    @pytest.mark.parametrize("storage", ONE)
     async def test_a_wrong_password_for_an_address(
         self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
     ) -> None:
@@ -192,14 +187,12 @@ class TestSigningIn:
             "login, proven, by address", known, logins(outside, addresses(NOBODY)), record_property
         )  # fmt: skip
 
-    @pytest.mark.parametrize("storage", ONE)
     async def test_the_right_password_of_an_inactive_account(
         self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
     ) -> None:
         inactive = logins(outside, await people(house, outside, "inactive"), PASSWORD)
         await assert_alike("login, inactive, right", inactive, logins(outside, NOBODY), record_property)
 
-    @pytest.mark.parametrize("storage", ONE)
     async def test_the_right_password_by_an_address_that_is_not_proven(
         self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
     ) -> None:
