@@ -151,13 +151,16 @@ async def test_a_killed_key_proves_nothing_within_a_second_and_refreshing_goes_o
     mira = await register(lines[0], name())
 
     async with flowing(lines, mira.access) as flow:
+        await becomes(200, lambda: lines[1].get("/me", bearer=mira.access), within=WITHIN)
         await peers.command("key", "kill", "--yes", key_of(mira.access))
         done = time.monotonic()
         await at_once(refused(line, mira) for line in lines)
         settled = time.monotonic()
+        await asyncio.sleep(0.3)
 
     assert settled - done < WITHIN
     assert set(statuses(reply for _, reply in flow.answers)) == {200, 401}
+    assert set(statuses(flow.since(settled))) == {401}
     heir = SignedIn.of(await refresh(lines[1], mira.refresh))
     assert key_of(heir.access) != key_of(mira.access)
     seen = await at_once(line.get("/me", bearer=heir.access) for line in lines)
