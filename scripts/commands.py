@@ -43,6 +43,7 @@ def test(arguments: list[str]) -> int:
     missing = parts.bring(without)
     workers = ["-n", "0"] if "--pdb" in rest else ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
     told = {**os.environ, "OSTIARY_WITHOUT": ",".join(sorted(without))}
+    told.pop("PYTHONDONTWRITEBYTECODE", None)  # else every process of hundreds compiles everything again
 
     def run(*words: str, **more: str) -> int:
         return run_program([PYTHON, "-m", "pytest", *words], cwd=ROOT, env=told | more)

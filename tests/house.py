@@ -68,7 +68,7 @@ def database_url(storage: str, request: pytest.FixtureRequest, tmp_path: Path, s
     template = cluster.template("house", lambda url: asyncio.run(migrate(url)))
     url = cluster.fresh_database(template)
     yield url
-    cluster.drop_database(url)
+    cluster.drop_soon(url)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def fresh_postgres_url(postgres: Postgres) -> Iterator[str]:
     """The URL of an empty database that lives as long as the test."""
     url = postgres.fresh_database()
     yield url
-    postgres.drop_database(url)
+    postgres.drop_soon(url)
 
 
 @pytest.fixture(scope="session")

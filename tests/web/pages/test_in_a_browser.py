@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe, AxeResults
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from tests.services.chromium import ARGUMENTS, find_chromium
+from tests.services.parts import CHROMIUM, do_without
 from tests.web.pages.preview import BROKEN, Preview, preview
 from tests.web.pages.samples import CSRF, Sample, samples
 
@@ -24,16 +25,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SAMPLES = samples()
 NAMES = [sample.name for sample in SAMPLES]
-CHROMIUM = os.environ.get("OSTIARY_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1",
-]
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDE, NARROW, NARROWEST, ZOOMED = 1280, 360, 320, 640
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -52,10 +43,11 @@ def house() -> Iterator[Preview]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: install it, or name it in OSTIARY_CHROMIUM")
+    program = find_chromium()
+    if program is None:
+        do_without(CHROMIUM)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=program, chromium_sandbox=False, args=[*ARGUMENTS])
         yield browser
         await browser.close()
 
