@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 
 import httpx
-from tests.house import OpenHouse, client_of
+from tests.house import API, PASSWORD, OpenHouse, client_of, journalled, login, register
 from tests.login.steps import ONE, is_refused, looked_at, owed, touch, type_in, with_both, with_codes
 from tests.login.test_second_step import living
 
@@ -70,3 +70,18 @@ async def test_of_a_hundred_guesses_at_once_five_are_looked_at(open_house: OpenH
         assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
         assert is_refused(await type_in(outside, tickets[0], ONE), 429, "limit-reached")
         assert await living(first, owner.id) == before
+
+
+async def test_sign_ins_that_renew_the_same_hash_all_get_in(open_house: OpenHouse) -> None:
+    """Each finds the hash outdated, and one is first to renew it: for the others the password is right all the same."""
+    async with client_of(await open_house(work=False)) as client:
+        await register(client)
+    house = await open_house(work=False, hashing={"passes": 2})
+    async with client_of(house) as client:
+        body = {"login": "mira", "password": PASSWORD}
+        answers = await asyncio.gather(*(client.post(f"{API}/login", json=body) for _ in range(5)))
+
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert "login.failed" not in await journalled(house)
+        client.cookies.clear()
+        await login(client)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ostiary.accounts import find_address_key, name_key, tell_of_lock
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 def folded(login: str) -> str:
     """Return a login as it is looked up and counted: every spelling of one name is one name."""
     return (find_address_key(login) if "@" in login else None) or name_key(login)
+
+
+class _Overtaken(Exception):  # noqa: N818 - no error: it says what happened, and is caught here
+    """The stored hash is another by now than the one that the password matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,12 @@ class Login:
         risk = await self.entrance.judged(caller, attempt, breached=breached)
         # Past the account's budget the time is spent all the same, on a decoy.
         proof = await self.passwords.prove(account_id if attempt.may_check else None, password)
-        entered = await self._enter(caller, attempt, Shown(proof, risk, breached and self.passwords.changes_breached))
+        shown = Shown(proof, risk, breached and self.passwords.changes_breached)
+        try:
+            entered = await self._enter(caller, attempt, shown)
+        except _Overtaken:  # by a change, or by another sign-in that renewed the hash: what stands now decides
+            proof = await self.passwords.prove(account_id, password)
+            entered = await self._enter(caller, attempt, replace(shown, proof=proof), is_last=True)
         if entered is None:
             await self.attacks.look_at_failure(caller, attempt, password)
             raise WrongPassword
@@ -113,7 +122,7 @@ class Login:
             known = await self.entrance.knows(unit, proof.account_id)
         attempt = Attempt.earned(proof.account_id, is_known_device=known)
         risk = await self.entrance.judged(caller, attempt)
-        entered = await self._enter(caller, attempt, Shown(proof, risk, must_change=False))
+        entered = await self._enter(caller, attempt, Shown(proof, risk, must_change=False), is_last=True)
         if entered is None:
             raise WrongPassword
         return entered
@@ -167,14 +176,20 @@ class Login:
             # Asked for unknown names as well: whoever brings a device learns nothing from the time.
             return account_id, await self.entrance.knows(unit, account_id or "")
 
-    async def _enter(self, caller: Caller, attempt: Attempt, shown: Shown) -> Entered | None:
+    async def _enter(self, caller: Caller, attempt: Attempt, shown: Shown, *, is_last: bool = False) -> Entered | None:
         """Start the session that was earned, or ask for what is owed for it; None if nothing was earned.
 
         A refusal is no error of this unit: what it tells the owner has to be queued with it.
+
+        Raises:
+            _Overtaken: The hash that the password matched is no longer the account's; not for the last try.
         """
         async with self.database.unit(caller) as unit:
             proof = shown.proof
-            if proof is None or not await self.passwords.confirm(unit, proof):
+            is_confirmed = proof is not None and await self.passwords.confirm(unit, proof)
+            if proof is not None and not is_confirmed and not is_last:
+                raise _Overtaken
+            if proof is None or not is_confirmed:
                 await self._note_failure(unit, attempt)
                 return None
             account = await self.accounts.get(unit, proof.account_id)
