@@ -56,7 +56,7 @@ class HashingSettings(BaseModel):
         description="Hash threads of this process; default one for each core. Several processes share the cores out.",
     )  # fmt: skip
     niceness: int = Field(
-        default=10, ge=0, le=19, description="Added to the threads' priority value (Linux): requests go first."
+        default=19, ge=0, le=19, description="Added to the threads' priority value (Linux): requests go first."
     )
     longest_wait: timedelta = Field(
         default=timedelta(seconds=0.9), gt=timedelta(0), le=timedelta(seconds=30),
