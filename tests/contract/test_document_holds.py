@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from functools import cache
 from typing import Any
 
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -57,29 +57,39 @@ def as_request(case: Any, headers: dict[str, str]) -> httpx.Request:  # noqa: AN
     return httpx.Request(sent["method"], sent["url"], params=sent["params"], headers=plain | headers, content=content)
 
 
-def search(operation: Operation, client: httpx.AsyncClient, headers: dict[str, str], loop: Any) -> int:  # noqa: ANN401
-    """Send what the generator thinks of, and check each answer; runs in a thread, as the generator is synchronous."""
-    found = schemathesis.openapi.from_dict(document())[operation.path][operation.method]
-    sent = 0
+@cache
+def described() -> Any:  # noqa: ANN401 - a schemathesis.BaseSchema
+    """The document, as the generator reads it."""
+    return schemathesis.openapi.from_dict(document())
+
+
+@cache
+def thought_of(path: str, method: str, mode: GenerationMode) -> list[Any]:
+    """Return what the generator thinks of for one operation, which is the same each time: every caller sends it all."""
+    cases: list[Any] = []
+
+    @settings(
+        max_examples=EXAMPLES, database=None, derandomize=True, deadline=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(case=described()[path][method].as_strategy(generation_mode=mode))
+    def think(case: Any) -> None:  # noqa: ANN401 - a schemathesis.Case
+        cases.append(case)
+
+    think()
+    return cases
+
+
+async def search(operation: Operation, client: httpx.AsyncClient, headers: dict[str, str]) -> int:
+    """Send what the generator thinks of, and check each answer; return how many were sent."""
     takes_anything = operation.has_body or "{" in operation.path
-    for mode in GenerationMode if takes_anything else (GenerationMode.POSITIVE,):
-        quick = settings(
-            max_examples=EXAMPLES, database=None, derandomize=True, deadline=None,
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-
-        @quick
-        @given(case=found.as_strategy(generation_mode=mode))
-        def check(case: Any) -> None:  # noqa: ANN401 - a schemathesis.Case
-            nonlocal sent
-            request = as_request(case, headers)
-            answer = asyncio.run_coroutine_threadsafe(client.send(request), loop).result(30)
-            client.cookies.clear()
-            case.validate_response(answer, checks=CHECKS)
-            sent += 1
-
-        check()
-    return sent
+    modes = list(GenerationMode) if takes_anything else [GenerationMode.POSITIVE]
+    cases = [case for mode in modes for case in thought_of(operation.path, operation.method, mode)]
+    for case in cases:
+        answer = await client.send(as_request(case, headers))
+        client.cookies.clear()
+        case.validate_response(answer, checks=CHECKS)
+    return len(cases)
 
 
 KEEPING = [operation for operation in operations() if operation.path.startswith("/api/v1/admin/")]
@@ -92,7 +102,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    ("operation", "storage"), CASES, indirect=["storage"], ids=[f"{storage}-{one}" for one, storage in CASES]
+    ("operation", "storage"),
+    # All that send the same are sent from one process, which thinks of it once.
+    [
+        pytest.param(one, storage, id=f"{storage}-{one}", marks=pytest.mark.xdist_group(f"document {one}"))
+        for one, storage in CASES
+    ],
+    indirect=["storage"],
 )
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "a stranger"])
 async def test_every_answer_is_one_that_the_document_describes(
@@ -106,5 +122,5 @@ async def test_every_answer_is_one_that_the_document_describes(
             async with patient.database.unit(KEEPER) as unit:
                 for permission in HOUSE_PERMISSIONS if operation in KEEPING else ():
                     await patient.accounts.permit(unit, held["user"]["id"], permission)
-        sent = await asyncio.to_thread(search, operation, client, headers, asyncio.get_running_loop())
+        sent = await search(operation, client, headers)
     assert sent >= EXAMPLES or not operation.has_body, f"only {sent} requests were thought of"
