@@ -53,7 +53,7 @@ MANAGERS = (
         ("install", "-y", "--no-install-recommends"),
         {
             "venv": (VENV_PACKAGE,),
-            "chromium": ("chromium-headless-shell",),
+            "chromium": ("chromium", "chromium-headless-shell"),
             "certutil": ("libnss3-tools",),
             "nginx": ("nginx-light",),
             "postgresql": ("postgresql",),

@@ -136,7 +136,8 @@ LIMITS = {
         "logins to a locked name, each with a proof of work", "and name", "429, then 423", "proven_failures",
     ),
     "login.total": (
-        "logins of strangers, until the owner signs in, unlocks by mail, or the keeper does", "", "401, unchecked",
+        "logins of strangers until the owner signs in, unlocks by mail, or the keeper does; also of each known browser",
+        "", "401, unchecked; a known browser is treated as a stranger's",
         "most_failures",
     ),
     "reset.address": ("letters asked for by who cannot sign in", "", "429", "resets_per_hour"),

@@ -13,6 +13,7 @@ from tests.protection.attempts import WRONG, attempt, device_cookie, statuses
 from ostiary.core.caller import KEEPER, Caller
 from ostiary.core.clock import ManualClock
 from ostiary.core.errors import InvalidFields
+from ostiary.protection import AddressBlocked
 from ostiary.protection.blocks import EVERYWHERE
 from ostiary.wiring import Ostiary
 
@@ -217,6 +218,19 @@ async def test_another_process_hears_of_a_block_without_being_asked(open_house: 
                 return
             await asyncio.sleep(0.05)
     pytest.fail("the other process has not heard of it for two seconds")
+
+
+@pytest.mark.parametrize("storage", ["sqlite"])  # where the next look is exact; PostgreSQL tells within a second
+async def test_a_block_of_another_process_counts_for_the_next_who_signs_in(open_house: OpenHouse) -> None:
+    """Also where a gate that has looked a moment ago does not stand before it, as in a job or at a socket."""
+    one, other = await open_house(work=False), await open_house(work=False)
+    stranger = Caller(address=HERE)
+    await other.protection.refuse_blocked(stranger, None)  # it has looked
+
+    await block(one, "203.0.113.0/24", bars="strangers")
+
+    with pytest.raises(AddressBlocked):
+        await other.protection.refuse_blocked(stranger, None)
 
 
 async def test_on_guard_strangers_owe_a_proof_of_work_and_others_nothing(

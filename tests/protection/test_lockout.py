@@ -214,6 +214,46 @@ class TestAKnownDevice:
 
         assert await statuses(outside, mira, PASSWORD) == [200], "who shows no device is not locked by it"
 
+    async def test_after_a_hundred_failures_in_all_it_is_a_strangers(
+        self, open_house: OpenHouse, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who shares somebody's computer has five guesses in half an hour, and not so many for ever."""
+        house = await open_house(work=False, protection={"most_failures": 12})
+        async with client_of(house) as browser, client_of(house, "198.51.100.7") as stranger:
+            await register(browser)
+            device = await device_cookie(browser, "mira")
+            checks = Checks.watch(house.hasher, monkeypatch)
+
+            for _ in range(2):
+                guessed = [(await attempt(browser, "mira", cookie=device)).status_code for _ in range(8)]
+                assert guessed == [401] * 5 + [429, 423, 423]  # of which only the five count
+                clock.advance(minutes=61)
+            assert [(await attempt(browser, "mira", cookie=device)).status_code for _ in range(2)] == [401, 401]
+            assert len(checks.stored) == 12
+
+            await statuses(stranger, "mira", *[WRONG] * 7)
+            assert (await attempt(browser, "mira", PASSWORD, cookie=device)).status_code == 423, "as for a stranger"
+            assert len(checks.stored) == 12 + 5
+
+            clock.advance(minutes=61)  # the strangers' lock is over, and the owner comes in at that browser
+            assert (await attempt(browser, "mira", PASSWORD, cookie=device)).status_code == 200
+            await statuses(stranger, "mira", *[WRONG] * 7)
+            assert (await attempt(browser, "mira", PASSWORD, cookie=device)).status_code == 200, "known again"
+
+    async def test_a_sign_in_there_forgets_its_failures(self, open_house: OpenHouse, clock: ManualClock) -> None:
+        house = await open_house(work=False, protection={"most_failures": 6})
+        async with client_of(house) as browser, client_of(house, "198.51.100.7") as stranger:
+            await register(browser)
+            device = await device_cookie(browser, "mira")
+            for _ in range(3):
+                for word in (WRONG, WRONG, WRONG, PASSWORD):
+                    last = await attempt(browser, "mira", word, cookie=device)
+                assert last.status_code == 200
+                clock.advance(minutes=61)
+            await statuses(stranger, "mira", *[WRONG] * 7)
+
+            assert (await attempt(browser, "mira", PASSWORD, cookie=device)).status_code == 200
+
     async def test_of_two_people_at_one_browser_the_mistakes_of_one_do_not_count_for_the_other(
         self, outside: httpx.AsyncClient, mira: str
     ) -> None:

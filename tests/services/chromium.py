@@ -39,16 +39,21 @@ BINDING_ARGUMENTS = (
 BINDING_PROGRAM = Path("chromium-150", "usr", "lib", "chromium", "chromium")
 
 
-def find_chromium() -> Path | None:
-    """Return the first Chromium that starts: its shell without a window, the system's, the one Playwright fetched.
+def find_headless_chromium() -> Path | None:
+    """Return a Chromium to show pages in: the shell without a window that starts, else the whole browser.
 
     The shell is the same engine without what surrounds a window, and takes two thirds of the processor time.
     """
-    shells = chain(_on_path("chromium-headless-shell"), _fetched_by_playwright(SHELLS))
-    for candidate in chain(shells, _on_path(*WHOLE), _in_applications(), _fetched_by_playwright(BROWSERS)):
-        if version_of(candidate):
-            return candidate
-    return None
+    shells = chain(_on_path("chromium-headless-shell"), _fetched_by_playwright(*SHELLS))
+    return _that_starts(shells) or find_chromium()
+
+
+def find_chromium() -> Path | None:
+    """Return the first whole Chromium that starts: the system's, else the one Playwright fetched.
+
+    Its shell sends no reports (Reporting API), for one.
+    """
+    return _that_starts(chain(_on_path(*WHOLE), _in_applications(), _fetched_by_playwright(*BROWSERS)))
 
 
 def find_binding_chromium() -> Path | None:
@@ -67,6 +72,10 @@ def find_certutil() -> Path | None:
     return Path(found) if found else None
 
 
+def _that_starts(candidates: Iterator[Path]) -> Path | None:
+    return next((candidate for candidate in candidates if version_of(candidate)), None)
+
+
 def _on_path(*names: str) -> Iterator[Path]:
     for name in names:
         if found := shutil.which(name):
@@ -82,7 +91,7 @@ def _in_applications() -> Iterator[Path]:
                     yield program
 
 
-def _fetched_by_playwright(places: tuple[str, ...]) -> Iterator[Path]:
+def _fetched_by_playwright(*places: str) -> Iterator[Path]:
     mac = platform.system() == "Darwin"
     cache = Path.home() / ("Library/Caches" if mac else ".cache") / "ms-playwright"
     for place in places:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from tests.services.chromium import ARGUMENTS, find_chromium
+from tests.services.chromium import ARGUMENTS, find_headless_chromium
 from tests.services.event_loops import lend_the_loop, take_the_loop_back
 from tests.services.parts import CHROMIUM, POSTGRESQL, VALKEY, do_without
 from tests.services.postgres import Postgres, find_postgres
@@ -117,7 +117,7 @@ def start_ostiary(tmp_path: Path) -> Iterator[StartOstiary]:
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """The installed Chromium; its sandbox needs rights that a container seldom gives."""
-    program = find_chromium()
+    program = find_headless_chromium()
     if program is None:
         do_without(CHROMIUM)
     return {

@@ -21,7 +21,7 @@ class Part:
     remedy: str
 
 
-CHROMIUM = Part("chromium", "install Chromium, for example `apt-get install chromium-headless-shell`")
+CHROMIUM = Part("chromium", "install Chromium, for example `apt-get install chromium chromium-headless-shell`")
 CERTUTIL = Part("certutil", "install the tools of NSS, for example `apt-get install libnss3-tools`")
 POSTGRESQL = Part("postgresql", "install PostgreSQL, for example `apt-get install postgresql`")
 NGINX = Part("nginx", "install nginx, for example `apt-get install nginx-light`")

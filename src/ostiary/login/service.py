@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ostiary.login.factors import SecondFactors
     from ostiary.passkeys import Assertion, Passkeys
     from ostiary.passkeys import Proof as PasskeyProof
-    from ostiary.passwords import Passwords
+    from ostiary.passwords import Passwords, StoredHash
     from ostiary.protection import Attacks, Protection
     from ostiary.risk import Assessment
     from ostiary.sessions import Grant
@@ -33,6 +33,10 @@ def folded(login: str) -> str:
 
 class _Overtaken(Exception):  # noqa: N818 - no error: it says what happened, and is caught here
     """The stored hash is another by now than the one that the password matched."""
+
+    def __init__(self, standing: StoredHash | None) -> None:
+        super().__init__()
+        self.standing = standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,8 @@ class Login:
         shown = Shown(proof, risk, breached and self.passwords.changes_breached)
         try:
             entered = await self._enter(caller, attempt, shown)
-        except _Overtaken:  # by a change, or by another sign-in that renewed the hash: what stands now decides
-            proof = await self.passwords.prove(account_id, password)
+        except _Overtaken as by:  # a change, or another sign-in that renewed the hash: what stands now decides
+            proof = await self.passwords.prove(account_id, password, by.standing)
             entered = await self._enter(caller, attempt, replace(shown, proof=proof), is_last=True)
         if entered is None:
             await self.attacks.look_at_failure(caller, attempt, password)
@@ -188,7 +192,7 @@ class Login:
             proof = shown.proof
             is_confirmed = proof is not None and await self.passwords.confirm(unit, proof)
             if proof is not None and not is_confirmed and not is_last:
-                raise _Overtaken
+                raise _Overtaken(await self.passwords.standing(unit, proof.account_id))
             if proof is None or not is_confirmed:
                 await self._note_failure(unit, attempt)
                 return None

@@ -2,6 +2,7 @@
 
 from ostiary.passwords.breaches import Breaches
 from ostiary.passwords.policy import PasswordPolicy, PasswordSettings, PasswordVerdict, WeakPassword
+from ostiary.passwords.queries import StoredHash
 from ostiary.passwords.service import (
     PasswordChangeRequired,
     Passwords,
@@ -19,6 +20,7 @@ __all__ = [
     "PasswordVerdict",
     "Passwords",
     "Proof",
+    "StoredHash",
     "TicketSpent",
     "WeakPassword",
     "WrongCurrentPassword",

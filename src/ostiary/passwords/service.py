@@ -150,15 +150,24 @@ class Passwords:
         """Store the first hash of an account."""
         await unit.run(queries.SET, account_id=account_id, hash=hashed, now=unit.now)
 
-    async def prove(self, account_id: str | None, password: str) -> Proof | None:
+    async def prove(
+        self, account_id: str | None, password: str, standing: queries.StoredHash | None = None
+    ) -> Proof | None:
         """Return evidence that a password opens an account, or None.
 
         No account costs as much time as a wrong password: both verify one hash.
 
+        Args:
+            account_id: Whose, or None for a name that nobody has.
+            password: As typed.
+            standing: What `standing` has found, where it is known to be newer than what can be read outside a unit.
+
         Raises:
             TooBusy: The hashing pool is full; says when to come back.
         """
-        stored = await self.database.find(queries.FIND, account_id=account_id or "")
+        stored = standing
+        if stored is None:
+            stored = await self.database.find(queries.FIND, account_id=account_id or "")
         known = account_id is not None and stored is not None
         verdict = await self.hasher.verify(stored.hash if stored and known else self.hasher.decoy, password)
         if account_id is None or stored is None or not verdict.matches:
@@ -172,6 +181,10 @@ class Passwords:
                 queries.CONFIRM, of_account=proof.account_id, was=proof.matched, becomes=proof.becomes, now=unit.now
             )
         )
+
+    async def standing(self, unit: Unit, account_id: str) -> queries.StoredHash | None:
+        """Return the account's hash as this unit sees it: of a commit that is under way as well (SQLite)."""
+        return await unit.find(queries.FIND, account_id=account_id)
 
     async def is_breached(self, password: str) -> bool:
         """Return whether the breach of a password is known.

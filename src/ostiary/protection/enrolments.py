@@ -5,23 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ostiary.core.limits import Spend
+from ostiary.protection.spending import Spending
 
 if TYPE_CHECKING:
     from ostiary.core.caller import Caller
-    from ostiary.core.limits import Limiter
-    from ostiary.protection.limits import Limits
 
 
-class Enrolments:
+class Enrolments(Spending):
     """The part of the protection that bounds how often a second factor is tried while it is set up."""
-
-    limits: Limits
-    _limiter: Limiter
-
-    if TYPE_CHECKING:
-
-        async def _spend_or_refuse(self, caller: Caller, account_id: str | None, spend: Spend) -> None: ...
-        def _digest(self, text: str) -> bytes: ...
 
     async def admit_enrolment(self, caller: Caller, account_id: str) -> Spend:
         """Spend for a code before it is looked at; whatever session or address it comes from.

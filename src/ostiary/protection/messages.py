@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from ostiary.core.limits import Spend
+from ostiary.protection.spending import Spending
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
     from ostiary.core.caller import Caller
-    from ostiary.core.errors import Problem
-    from ostiary.core.limits import Count, Limit, Limiter, LimitReached
-    from ostiary.protection.limits import Limits
+    from ostiary.core.limits import LimitReached
 
 
-class SentMessages:
+class SentMessages(Spending):
     """The part of the protection that is about what leaves the house by mail and by text."""
-
-    limits: Limits
-    _limiter: Limiter
-    _durable: Limiter
-
-    if TYPE_CHECKING:
-
-        def _digest(self, text: str) -> bytes: ...
-        def _in_all(self, name: str, account_id: str | None) -> Spend: ...
-        def _reached(self, limit: Limit, count: Count) -> LimitReached: ...
-        async def _refuse(self, caller: Caller, account_id: str | None, problem: Problem) -> NoReturn: ...
-        async def refuse_blocked(self, caller: Caller, account_id: str | None) -> None: ...  # noqa: D102
-        async def _spend_of_address(self, caller: Caller, limit: Limit) -> None: ...
-        async def _spend_or_refuse(self, caller: Caller, account_id: str | None, spend: Spend) -> None: ...
 
     # --- Sign-in links
 

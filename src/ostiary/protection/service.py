@@ -3,60 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from ostiary.accounts import tell_of_lock
 from ostiary.core.errors import Problem
 from ostiary.core.limits import (
     Count,
-    DatabaseLimiter,
     Limit,
-    Limiter,
-    LimitReached,
-    MemoryLimiter,
     Spend,
     seconds_until,
 )
 from ostiary.protection import queries
 from ostiary.protection.attempt import Attempt
-from ostiary.protection.challenges import Challenges
 from ostiary.protection.devices import KnownDevices
 from ostiary.protection.enrolments import Enrolments
 from ostiary.protection.errors import AddressBlocked, Locked, ProofOfWorkNeeded
-from ostiary.protection.guesses import Guesses
-from ostiary.protection.limits import Limits
 from ostiary.protection.messages import SentMessages
 from ostiary.web.address import counted
 
 if TYPE_CHECKING:
     from ostiary.core.caller import Caller
-    from ostiary.core.db import Database
-    from ostiary.core.secrets import Macs
-    from ostiary.places import Places
-    from ostiary.protection.blocks import Blocks
-    from ostiary.protection.settings import ProtectionSettings
 
 
 class Protection(KnownDevices, Enrolments, SentMessages):
     """Spends from named limits before anything costly or telling happens."""
-
-    def __init__(
-        self, database: Database, limiter: Limiter, macs: Macs, blocks: Blocks, places: Places,
-        settings: ProtectionSettings,
-    ) -> None:  # fmt: skip
-        self._database = database
-        self._limiter = limiter
-        self._macs = macs
-        self._blocks = blocks
-        self._places = places
-        self._settings = settings
-        self.limits = Limits.of(settings)
-        self.challenges = Challenges(limiter, macs, database.clock, settings.challenge)
-        self._memory = MemoryLimiter(database.clock)  # a traffic limit, not a security limit
-        # What must outlive a restart of Valkey or of this process counts in the database, wherever the rest does.
-        self._durable = limiter if isinstance(limiter, DatabaseLimiter) else DatabaseLimiter(database)
-        self.guesses = Guesses(database, self._durable, macs, self.limits)
 
     # --- Signing in
 
@@ -90,7 +60,9 @@ class Protection(KnownDevices, Enrolments, SentMessages):
             Locked: The name is locked.
         """
         if known_device and account_id and caller.device_id:
-            return await self._admit_known(caller, name, account_id)
+            attempt = await self._admit_known(caller, name, account_id, caller.device_id)
+            if attempt is not None:
+                return attempt
         await self.refuse_blocked(caller, account_id)
         is_proven = solution is not None and await self.challenges.spend(solution, _subject(name))
         owes_proof = (sprayed or self._blocks.is_on_guard(caller.address)) and self.challenges.are_offered
@@ -99,14 +71,20 @@ class Protection(KnownDevices, Enrolments, SentMessages):
             await self._refuse(caller, account_id, ProofOfWorkNeeded(retry_after=1, extra=offer))
         return await self._admit_stranger(caller, name, account_id, is_proven=is_proven)
 
-    async def _admit_known(self, caller: Caller, name: str, account_id: str) -> Attempt:
-        own = Spend(self.limits.by_device, self._digest(f"{account_id} {caller.device_id}"))
-        (count,) = await self._limiter.spend(own)
-        if refusal := self._refusal(own.limit, count, {}):
+    async def _admit_known(self, caller: Caller, name: str, account_id: str, device_id: str) -> Attempt | None:
+        """Spend from the browser's own counters; None for one that failed so often in all that it is a stranger's."""
+        own = Spend(self.limits.by_device, self._digest(f"{account_id} {device_id}"))
+        total = self._in_all(name, account_id, device_id)
+        counts = await self._spend(own, total)
+        refusal = self._refusal(own.limit, counts[own], {})
+        is_spent = counts[total].spent > total.limit.number
+        if refusal or is_spent:
+            await self._durable.give_back(total)  # only what is looked at counts
+        if refusal and not is_spent:
             await self._refuse(caller, account_id, refusal)
-        return Attempt(
+        return None if is_spent else Attempt(
             name, account_id, is_known_device=True, may_check=True, locks=False, is_first=False, failures=0,
-            forgotten=(own,), given_back=(), is_last_of_hour=False,
+            forgotten=(own, total), given_back=(), is_last_of_hour=False,
         )  # fmt: skip
 
     async def _admit_stranger(self, caller: Caller, name: str, account_id: str | None, *, is_proven: bool) -> Attempt:
@@ -139,7 +117,8 @@ class Protection(KnownDevices, Enrolments, SentMessages):
             name, account_id, is_known_device=False,
             may_check=has_own and counts[total].spent <= total.limit.number,
             locks=locks, is_first=counts[first].spent == 1, failures=counts[total].spent - 1,
-            forgotten=tuple({by_name, by_owner, named, own, total}), given_back=addresses,
+            forgotten=tuple({by_name, by_owner, named, own, total, *self._in_all_here(caller, account_id)}),
+            given_back=addresses,
             is_last_of_hour=any(counts[s].spent == s.limit.number for s in addresses if s.limit is limits.by_hour),
         )  # fmt: skip
 
@@ -286,14 +265,6 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         """Spend for a way to a provider, which writes a row. Raises `LimitReached` past what a person presses."""
         await self._spend_of_address(caller, self.limits.elsewhere)
 
-    async def refuse_blocked(self, caller: Caller, account_id: str | None) -> None:
-        """Raise `AddressBlocked` where the caller's address is blocked to strangers, who this one is."""
-        await self._blocks.ensure_fresh()
-        try:
-            self._blocks.refuse(caller.address, "strangers")
-        except AddressBlocked as refusal:
-            await self._refuse(caller, account_id, refusal)
-
     async def admit_recheck(self, caller: Caller, account_id: str) -> Spend:
         """Spend for a password that is asked again inside a session.
 
@@ -344,54 +315,9 @@ class Protection(KnownDevices, Enrolments, SentMessages):
             ended += await self._durable.prune()
         return ended + await self._limiter.prune()
 
-    def _in_all(self, name: str, account_id: str | None) -> Spend:
-        # Not by the keyed digest: when the index key is replaced, a hundred must stay a hundred.
-        text = f"in all {account_id}" if account_id else f"nobody {self._digest(name).hex()}"
-        limit = self.limits.in_all if account_id else self.limits.nobody_in_all
-        return Spend(limit, hashlib.sha256(text.encode()).digest())
-
     def stuffing(self) -> Spend:
         """Return the counter of names that fail at first, those that succeed taken off."""
         return Spend(self.limits.stuffing, self._digest("everybody"))
-
-    def _addresses(self, caller: Caller) -> tuple[Spend, ...]:
-        if caller.address is None:  # unknown (D6): one counter for everybody would be a weapon
-            return ()
-        address = self._digest(counted(caller.address))
-        return Spend(self.limits.by_minute, address), Spend(self.limits.by_hour, address)
-
-    async def _spend(self, *spends: Spend) -> dict[Spend, Count]:
-        counts: dict[Spend, Count] = {}
-        for limiter, its in self._by_limiter(spends):
-            counts.update(zip(its, await limiter.spend(*its), strict=True))
-        return counts
-
-    def _by_limiter(self, spends: tuple[Spend, ...]) -> list[tuple[Limiter, tuple[Spend, ...]]]:
-        if self._durable is self._limiter:
-            return [(self._limiter, spends)]
-        durable = tuple(spend for spend in spends if spend.limit.name == self.limits.in_all.name)
-        others = tuple(spend for spend in spends if spend not in durable)
-        return [(limiter, its) for limiter, its in ((self._limiter, others), (self._durable, durable)) if its]
-
-    async def _spend_of_address(self, caller: Caller, limit: Limit) -> None:
-        if caller.address is not None:
-            await self._spend_or_refuse(caller, None, Spend(limit, self._digest(counted(caller.address))))
-
-    async def _spend_or_refuse(self, caller: Caller, account_id: str | None, spend: Spend) -> None:
-        (count,) = await self._limiter.spend(spend)
-        if count.spent > spend.limit.number:
-            await self._refuse(caller, account_id, self._reached(spend.limit, count))
-
-    async def _refuse(self, caller: Caller, account_id: str | None, problem: Problem) -> NoReturn:
-        async with self._database.unit(caller) as unit:
-            unit.note("attempt.refused", account_id, reason=problem.slug)
-            raise problem
-
-    def _reached(self, limit: Limit, count: Count) -> LimitReached:
-        return LimitReached.of(limit, count.closes_at, self._database.clock.now())
-
-    def _digest(self, text: str) -> bytes:
-        return self._macs.digest("counter", text)
 
 
 def _subject(name: str) -> str:

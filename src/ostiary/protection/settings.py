@@ -49,7 +49,8 @@ class ProtectionSettings(BaseModel):
     )
     most_failures: int = Field(
         100, ge=1, le=100,
-        description="Passwords that strangers may try in all until the owner acts (SP 800-63B-4, 3.2.2).",
+        description="Passwords that strangers may try in all until the owner acts, and each known browser until it "
+        "signs in (SP 800-63B-4, 3.2.2).",
     )  # fmt: skip
     proven_failures: int = Field(
         5, ge=0, le=20, description="More passwords in an hour for a locked name, each for a proof of work."

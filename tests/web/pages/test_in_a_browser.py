@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe, AxeResults
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
-from tests.services.chromium import ARGUMENTS, find_chromium
+from tests.services.chromium import ARGUMENTS, find_headless_chromium
 from tests.services.parts import CHROMIUM, do_without
 from tests.web.pages.preview import BROKEN, Preview, preview
 from tests.web.pages.samples import CSRF, Sample, samples
@@ -43,7 +43,7 @@ def house() -> Iterator[Preview]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    program = find_chromium()
+    program = find_headless_chromium()
     if program is None:
         do_without(CHROMIUM)
     async with async_playwright() as playwright:
