@@ -20,6 +20,7 @@ import pytest
 from scipy.stats import ks_2samp, median_test
 from tests.house import API, PASSWORD, OpenHouse, client_of, letter_to, register, token_in
 from tests.protection.attempts import WRONG, shape
+from tests.protection.knocking import knock
 
 from ostiary.core.caller import KEEPER
 from ostiary.core.clock import ManualClock
@@ -134,17 +135,17 @@ async def people(house: Ostiary, client: httpx.AsyncClient, kind: str) -> list[s
             async with house.database.unit(KEEPER) as unit:
                 assert await house.accounts.set_status(unit, mira["user"]["id"], "active", "deactivated")
         if kind == "locked":
-            found = [(await logins(client, [name])()).status_code for _ in range(7)]
+            found = [(await logins(house, [name])()).status_code for _ in range(7)]
             assert found == [401] * 5 + [429, 423]
     return names
 
 
-def logins(client: httpx.AsyncClient, names: list[str], password: str = WRONG) -> Ask:
+def logins(house: Ostiary, names: list[str], password: str = WRONG) -> Ask:
     """Return how to try one name after the other."""
     turns = itertools.cycle(names)
 
     async def ask() -> httpx.Response:
-        return await client.post(f"{API}/login", json={"login": next(turns), "password": password})
+        return await knock(house, f"{API}/login", {"login": next(turns), "password": password})
 
     return ask
 
@@ -167,8 +168,8 @@ class TestSigningIn:
     async def test_a_wrong_password(
         self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None], kind: str
     ) -> None:
-        known = logins(outside, await people(house, outside, kind))
-        await assert_alike(f"login, {kind}, wrong", known, logins(outside, NOBODY), record_property)
+        known = logins(house, await people(house, outside, kind))
+        await assert_alike(f"login, {kind}, wrong", known, logins(house, NOBODY), record_property)
 
     async def test_a_wrong_password_at_the_real_cost_of_a_hash(
         self, open_house: OpenHouse, record_property: Callable[[str, object], None]
@@ -176,29 +177,29 @@ class TestSigningIn:
         real = HashingSettings().model_dump(include={"memory_kib", "passes"})
         house = await open_house(work=False, hashing=real, protection=LIFTED | {"lockout_failures": 100})
         async with client_of(house) as client:
-            known, unknown = logins(client, await people(house, client, "proven")), logins(client, NOBODY)
+            known, unknown = logins(house, await people(house, client, "proven")), logins(house, NOBODY)
             await assert_alike("login, proven, real hash", known, unknown, record_property, pairs=30)
 
     async def test_a_wrong_password_for_an_address(
         self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
     ) -> None:
-        known = logins(outside, addresses(await people(house, outside, "proven")))
+        known = logins(house, addresses(await people(house, outside, "proven")))
         await assert_alike(
-            "login, proven, by address", known, logins(outside, addresses(NOBODY)), record_property
+            "login, proven, by address", known, logins(house, addresses(NOBODY)), record_property
         )  # fmt: skip
 
     async def test_the_right_password_of_an_inactive_account(
         self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
     ) -> None:
-        inactive = logins(outside, await people(house, outside, "inactive"), PASSWORD)
-        await assert_alike("login, inactive, right", inactive, logins(outside, NOBODY), record_property)
+        inactive = logins(house, await people(house, outside, "inactive"), PASSWORD)
+        await assert_alike("login, inactive, right", inactive, logins(house, NOBODY), record_property)
 
     async def test_the_right_password_by_an_address_that_is_not_proven(
         self, house: Ostiary, outside: httpx.AsyncClient, record_property: Callable[[str, object], None]
     ) -> None:
-        unproven = logins(outside, addresses(await people(house, outside, "unverified")), PASSWORD)
+        unproven = logins(house, addresses(await people(house, outside, "unverified")), PASSWORD)
         await assert_alike(
-            "login, unverified, right", unproven, logins(outside, addresses(NOBODY)), record_property
+            "login, unverified, right", unproven, logins(house, addresses(NOBODY)), record_property
         )  # fmt: skip
 
     async def test_a_locked_name(
@@ -206,7 +207,7 @@ class TestSigningIn:
     ) -> None:
         house = await open_house(work=False, protection=LIFTED)
         async with client_of(house) as client:
-            known, unknown = logins(client, await people(house, client, "locked")), logins(client, NOBODY)
+            known, unknown = logins(house, await people(house, client, "locked")), logins(house, NOBODY)
             for _ in range(7 * PEOPLE):
                 await unknown()
             await assert_alike("login, locked", known, unknown, record_property)
@@ -232,9 +233,8 @@ class TestAnAddressThatSomebodyHas:
         def registering(addresses: Callable[[], str]) -> Ask:
             async def ask() -> httpx.Response:
                 body = {"username": f"new-{next(numbers):05}", "email": addresses(), "password": PASSWORD}
-                answer = await outside.post(f"{API}/register", json=body)
+                answer = await knock(house, f"{API}/register", body)
                 assert answer.status_code == 201, answer.text
-                outside.cookies.clear()
                 return answer
 
             return ask
@@ -253,7 +253,7 @@ class TestAnAddressThatSomebodyHas:
             turns = itertools.cycle(addresses)
 
             async def ask() -> httpx.Response:
-                answer = await outside.post(f"{API}/password-reset/request", json={"email": next(turns)})
+                answer = await knock(house, f"{API}/password-reset/request", {"email": next(turns)})
                 assert answer.status_code == 200, answer.text
                 return answer
 

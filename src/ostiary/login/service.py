@@ -190,15 +190,18 @@ class Login:
         """
         async with self.database.unit(caller) as unit:
             proof = shown.proof
-            is_confirmed = proof is not None and await self.passwords.confirm(unit, proof)
-            if proof is not None and not is_confirmed and not is_last:
-                raise _Overtaken(await self.passwords.standing(unit, proof.account_id))
-            if proof is None or not is_confirmed:
+            # Read for wrong passwords and unknown names as well: an account that is not alive is told by no time (R7).
+            account = await self.accounts.find(unit, attempt.account_id or "")
+            if proof is None or account is None:
                 await self._note_failure(unit, attempt)
                 return None
-            account = await self.accounts.get(unit, proof.account_id)
             if not account.is_alive:
                 unit.note("login.refused", account.id, reason=account.status)
+                return None
+            if not await self.passwords.confirm(unit, proof):
+                if not is_last:
+                    raise _Overtaken(await self.passwords.standing(unit, proof.account_id))
+                await self._note_failure(unit, attempt)
                 return None
             held = await self.factors.held(unit, account.id)
             has_second = self.factors.is_owed(held, ())
