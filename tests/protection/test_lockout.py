@@ -240,6 +240,21 @@ class TestAKnownDevice:
             await statuses(stranger, "mira", *[WRONG] * 7)
             assert (await attempt(browser, "mira", PASSWORD, cookie=device)).status_code == 200, "known again"
 
+    async def test_of_many_at_one_moment_none_goes_on_as_a_stranger(
+        self, open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house = await open_house(work=False, protection={"most_failures": 12})
+        async with client_of(house) as browser, client_of(house, "198.51.100.7") as stranger:
+            await register(browser)
+            device = await device_cookie(browser, "mira")
+            checks = Checks.watch(house.hasher, monkeypatch)
+
+            answers = await asyncio.gather(*(attempt(browser, "mira", cookie=device) for _ in range(40)))
+
+            assert sorted(answer.status_code for answer in answers) == [401] * 5 + [423] * 34 + [429]
+            assert len(checks.stored) == 5
+            assert await statuses(stranger, "mira", *[WRONG] * 6) == [401] * 5 + [429], "strangers' own are whole"
+
     async def test_a_sign_in_there_forgets_its_failures(self, open_house: OpenHouse, clock: ManualClock) -> None:
         house = await open_house(work=False, protection={"most_failures": 6})
         async with client_of(house) as browser, client_of(house, "198.51.100.7") as stranger:

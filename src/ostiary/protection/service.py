@@ -72,7 +72,11 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         return await self._admit_stranger(caller, name, account_id, is_proven=is_proven)
 
     async def _admit_known(self, caller: Caller, name: str, account_id: str, device_id: str) -> Attempt | None:
-        """Spend from the browser's own counters; None for one that failed so often in all that it is a stranger's."""
+        """Spend from the browser's own counters; None for one that failed so often in all that it is a stranger's.
+
+        What its own lock refuses is refused: of many at one moment, which pass the total for as long as it takes to
+        give back what was not looked at, none goes on as a stranger and spends what strangers have.
+        """
         own = Spend(self.limits.by_device, self._digest(f"{account_id} {device_id}"))
         total = self._in_all(name, account_id, device_id)
         counts = await self._spend(own, total)
@@ -80,7 +84,7 @@ class Protection(KnownDevices, Enrolments, SentMessages):
         is_spent = counts[total].spent > total.limit.number
         if refusal or is_spent:
             await self._durable.give_back(total)  # only what is looked at counts
-        if refusal and not is_spent:
+        if refusal:
             await self._refuse(caller, account_id, refusal)
         return None if is_spent else Attempt(
             name, account_id, is_known_device=True, may_check=True, locks=False, is_first=False, failures=0,

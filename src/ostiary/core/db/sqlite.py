@@ -20,6 +20,7 @@ from ostiary.core.db.turnstile import Turnstile
 AT_A_STRETCH = 0.00015
 """Seconds after which a unit lets others go on before its next statement: statements run on the loop's thread, and a
 request that is answered from memory shall not wait for all of a sign-in's."""
+
 LARGEST_GROUP = 256
 """Units that may share one commit; a bound on how long the first of them waits."""
 
