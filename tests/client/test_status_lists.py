@@ -254,9 +254,9 @@ async def test_an_outage_is_told_of_and_not_once_a_second(scene: Scene, caplog: 
         assert await scene.reason(scene.token()) == "revocations-outdated"
         scene.clocks.advance(SPACING)
     assert scene.lists.asked == 9
-    assert [record.getMessage() for record in caplog.records] == [
-        f"a status list cannot be had: the answer was 503 ({scene.uri})"
-    ]
+    # Readers of earlier tests may still be asking issuers that have gone.
+    said = [record.getMessage() for record in caplog.records if scene.uri in record.getMessage()]
+    assert said == [f"a status list cannot be had: the answer was 503 ({scene.uri})"]
 
 
 def test_what_cannot_be_kept_is_refused_at_start(lists: Issuer) -> None:
