@@ -53,13 +53,19 @@ def test(arguments: list[str]) -> int:
         if rest:
             code = run(*workers, *rest, **in_memory)
         else:  # what measures time has the machine to itself, and a disk, as a server has
-            code = run("-n", "0", "-m", "quiet") or 0
+            code = run("-n", "0", "-m", "quiet", *files_that_measure_time()) or 0
             code = run(*workers, "-m", "not quiet", **in_memory) or code
     if missing:
         shout(["THIS RUN FAILED: not every part was there.", *map(parts.what_to_do, missing)])
     if without:
         shout([f"RUN WITHOUT {', '.join(sorted(without))}, as asked: the tests that need it were skipped."])
     return code or int(bool(missing))
+
+
+def files_that_measure_time() -> list[str]:
+    """Return the test files that hold a quiet test, so that these alone need be loaded."""
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [str(file.relative_to(ROOT)) for file in files if "pytest.mark.quiet" in file.read_text(encoding="utf-8")]
 
 
 def split_without(arguments: list[str]) -> tuple[frozenset[str], list[str]]:

@@ -15,3 +15,11 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     if isinstance(val, str | bytes) and len(val) > LONGEST_NAME:
         return argname
     return None
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` takes any away
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a quiet test that `tasks.py test` would not find: it reads the files for the words."""
+    for item in items:
+        if item.get_closest_marker("quiet") and "pytest.mark.quiet" not in item.path.read_text(encoding="utf-8"):
+            raise pytest.UsageError(f"{item.path} has a quiet test and not the words `pytest.mark.quiet`")
