@@ -174,7 +174,7 @@ class TestSigningIn:
     async def test_a_wrong_password_at_the_real_cost_of_a_hash(
         self, open_house: OpenHouse, record_property: Callable[[str, object], None]
     ) -> None:
-        real = HashingSettings().model_dump(include={"memory_kib", "passes"})
+        real = HashingSettings().model_dump(include={"memory_kib", "passes", "niceness"})
         house = await open_house(work=False, hashing=real, protection=LIFTED | {"lockout_failures": 100})
         async with client_of(house) as client:
             known, unknown = logins(house, await people(house, client, "proven")), logins(house, NOBODY)

@@ -30,6 +30,7 @@ LOAD = {
     "OSTIARY_WEB__PUBLIC_URL": ORIGIN,  # the issuer: processes that share a database share it
     "OSTIARY_HASHING__MEMORY_KIB": str(CHEAP_HASHING["memory_kib"]),
     "OSTIARY_HASHING__PASSES": str(CHEAP_HASHING["passes"]),
+    "OSTIARY_HASHING__NICENESS": str(CHEAP_HASHING["niceness"]),
     # All of a test's load comes from one address.
     "OSTIARY_PROTECTION__LOGIN_FAILURES_PER_MINUTE": AMPLE,
     "OSTIARY_PROTECTION__LOGIN_FAILURES_PER_HOUR": AMPLE,

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe, AxeResults
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from tests.journeys.people import FIND_VIOLATIONS
 from tests.services.chromium import ARGUMENTS, find_headless_chromium
 from tests.services.parts import CHROMIUM, do_without
 from tests.web.pages.preview import BROKEN, Preview, preview
@@ -110,7 +111,7 @@ async def widths_that_scroll_sideways(page: Page, widths: tuple[int, ...]) -> li
 async def violations(page: Page) -> str:
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(Axe().axe_script)
-    found = AxeResults(await page.evaluate("axe.run({ resultTypes: ['violations'] })"))
+    found = AxeResults({"violations": await page.evaluate(FIND_VIOLATIONS)})
     return "" if found.violations_count == 0 else cast("str", found.generate_report())
 
 
