@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from typing import Any
@@ -14,7 +15,7 @@ from tests.contract.doors import doors
 from tests.house import API, ORIGIN, PASSWORD, OpenHouse
 
 from ostiary.server.app import build, routes
-from ostiary.web.gate import Gate
+from ostiary.web.gate import DISMISSED, Gate
 from ostiary.web.settings import WebSettings
 from ostiary.web.visit import Receive, Scope, Send
 from ostiary.wiring import Ostiary
@@ -169,6 +170,40 @@ async def test_a_fault_after_the_answer_began_begins_no_second_one(caplog: pytes
     assert answer.body == b""
     assert "failed: RuntimeError" in caplog.text
     assert SECRET not in caplog.text
+
+
+async def cancelled(words: str | None) -> list[dict[str, Any]]:
+    """Cancel a request that waits for ever; return what was sent to its caller."""
+    is_waiting, sent = asyncio.Event(), list[dict[str, Any]]()
+
+    async def waits(*_: object) -> None:
+        is_waiting.set()
+        await asyncio.Event().wait()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/x", "raw_path": b"/x", "query_string": b"", "headers": []}
+    asking = asyncio.create_task(Gate(waits, {}, WebSettings())(scope, receive, send))
+    await is_waiting.wait()
+    asking.cancel(words)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    return sent
+
+
+async def test_a_request_that_a_server_sends_away_as_it_ends_may_come_back() -> None:
+    start, body = await cancelled(DISMISSED)
+    headers = dict(start["headers"])
+    assert (start["status"], headers[b"retry-after"]) == (503, b"1")
+    assert headers[b"x-request-id"] in body["body"]
+
+
+async def test_nothing_is_sent_for_who_cancels_and_answers_by_itself() -> None:
+    assert await cancelled(None) == []
 
 
 @pytest.mark.parametrize("storage", ["sqlite"], indirect=True)

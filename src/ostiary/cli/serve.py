@@ -157,6 +157,8 @@ def _end_on_signals(
         end_streams: Ends answers that would never end.
         standing: Tasks of the house and the server; whatever came later serves a request.
     """
+    from ostiary.web.gate import DISMISSED  # noqa: PLC0415
+
     loop = asyncio.get_running_loop()
 
     def leave() -> None:
@@ -165,7 +167,7 @@ def _end_on_signals(
 
     def dismiss() -> None:
         for task in asyncio.all_tasks() - standing:
-            task.cancel()
+            task.cancel(DISMISSED)
         loop.call_later(LAST_SECONDS, leave)  # half a header has no task
 
     def end() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from ostiary.core.errors import Problem
+from ostiary.core.errors import Problem, Unavailable
 from ostiary.web.address import ClientAddress
 from ostiary.web.headers import Header, api_policy, common_headers
 from ostiary.web.lane import JSON, Lane, answer
@@ -33,6 +34,8 @@ NONE: Mapping[tuple[str, str], Admission] = {}
 # The one grammar of paths: no encoding, no empty or dotted segment; so there is
 # no second spelling of a path that a limit or a check could overlook.
 _PATH = re.compile(rb"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
+DISMISSED = "the server ends, and waits no longer"
+"""What a server says as it cancels the requests that are still under way."""
 MOST_HEADERS = 100
 PREFLIGHT_SECONDS = b"86400"
 CORS_HEADERS = b"authorization, content-type, x-csrf-token, x-csrftoken"
@@ -110,6 +113,10 @@ class Gate:
             headers = [(b"location", elsewhere.place.encode("ascii")), (b"content-length", b"0")]
             await sent({"type": "http.response.start", "status": 303, "headers": headers})
             await sent({"type": "http.response.body", "body": b""})
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args == (DISMISSED,) and not visit.is_answered:  # who else cancels has an answer of its own
+                await send_problem(sent, visit, Unavailable(retry_after=1))
+            raise
         except Exception as fault:  # noqa: BLE001 - the last resort (ASVS 16.5.4): nothing leaks, the id is logged
             # The type and place alone: an exception's text may hold what was sent.
             log.error("request %s failed: %s at %s", visit.request_id, type(fault).__name__, _place(fault))  # noqa: TRY400
