@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from tests.house import *  # noqa: F403
 from tests.services.fixtures import *  # noqa: F403
 
 LONGEST_NAME = 24
+
+# A busy machine stands still for seconds. Hypothesis would take it for a slow example (200 ms) or slow data, and
+# httpx for a server that does not answer (5 s); what is promised about time is asserted where it is measured.
+hypothesis.settings.register_profile(
+    "patient",
+    parent=hypothesis.settings.get_profile(hypothesis.settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
+for part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, part, 60.0)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

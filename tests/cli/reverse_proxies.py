@@ -140,7 +140,8 @@ def small_proxy(folder: Path, port: int, upstream: int, behaviour: Behaviour) ->
 
 
 def _wait_for(port: int) -> None:
-    for _ in range(500):
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
         try:
             socket.create_connection((LOOPBACK, port), 1).close()
         except OSError:

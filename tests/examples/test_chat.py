@@ -64,9 +64,12 @@ async def test_two_people_talk_until_a_session_ends(tmp_path: Path) -> None:
                 await one.send("<script>alert(1)</script>")
                 await one.send(b"\x00\xff")  # neither this nor an empty line is worth a word
                 await one.send("   ")
-                await other.send("x" * 2000)
+                await one.send("Nice weather.")
                 for socket in (one, other):
                     assert await heard(socket, "from") == {"from": "mira", "text": "<script>alert(1)</script>"}
+                    assert await heard(socket, "from") == {"from": "mira", "text": "Nice weather."}
+                await other.send("x" * 2000)  # not before: of two sockets either may be read first
+                for socket in (one, other):
                     assert await heard(socket, "from") == {"from": "otto", "text": "x" * 500}
 
                 begun = time.monotonic()

@@ -6,6 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
+import time
 from email import message_from_bytes, policy
 from importlib import import_module
 from pathlib import Path
@@ -84,7 +85,8 @@ async def write_on_the_wall(browser: Browser, folder: Path) -> None:
 
 async def newest_link(folder: Path, address: str) -> str:
     """Return the path in the letter to an address, as soon as it lies in the folder."""
-    for _ in range(200):
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
         for path in sorted((folder / "data" / "mail").glob("*.eml"), reverse=True):
             letter = message_from_bytes(path.read_bytes(), policy=policy.default)
             body = letter.get_body(("plain",))

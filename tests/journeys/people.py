@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
+from tests.services.chromium import PATIENCE_MILLISECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,7 @@ class Device:
     followed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(PATIENCE_MILLISECONDS)
         self.context.add_init_script(TELL_OF_VIOLATIONS)
         self.context.on("page", self._listen)
         self.page = self.context.new_page()
@@ -161,6 +162,7 @@ FIND_VIOLATIONS = "axe.run({ resultTypes: ['violations'] }).then((found) => foun
 
 def violations(page: Page) -> list[str]:
     """Return what axe finds wrong with the page as it is shown, one line each."""
+    page.wait_for_load_state()  # a click has waited for the first bytes of the next page only
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     return [

@@ -30,6 +30,7 @@ RINGS = r"""() => {
 def _tab_to(page: Page, name: str) -> list[str]:
     """Press Tab until the focus is on what is called `name`; every stop on the way is seen, and drawn with a ring."""
     stops: list[str] = []
+    page.wait_for_load_state()  # before that there is no style, and no button that a script shows
     while len(stops) < 20:
         page.keyboard.press("Tab")
         at: dict[str, Any] = page.evaluate(RINGS)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,13 @@ def test_a_real_server_shows_no_letter_to_anybody(start_ostiary: StartOstiary, t
     texts = ("/dev/texts", "/dev/texts.json")
     for path in ("/dev/mailbox", "/dev/mailbox.json", "/dev/mailbox/", "/dev/mailbox/any", "/dev", *texts):
         assert httpx.get(f"{server.url}{path}").status_code == 404
-    assert server.terminate() == 0  # after it has done what was queued
-    (kept,) = (tmp_path / "house" / "mail").glob("*.eml")
+    mail = tmp_path / "house" / "mail"
+    until = time.monotonic() + 20
+    while not list(mail.glob("*.eml")):  # who is asked to end begins no job that is queued
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert server.terminate() == 0
+    (kept,) = mail.glob("*.eml")
     letter = message_from_bytes(kept.read_bytes(), policy=policy.default)
     assert letter["to"] == address_of(name)
     assert kept.stat().st_mode & 0o077 == 0

@@ -24,6 +24,9 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1",
     "--no-first-run",
 )
+PATIENCE_MILLISECONDS = 30_000
+"""How long tests wait for what a page should show: a busy machine stands still for longer than Playwright's five
+seconds."""
 WHOLE = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SHELLS = (
     "chromium_headless_shell-*/chrome-headless-shell-*/chrome-headless-shell",

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from tests.services.chromium import ARGUMENTS, find_headless_chromium
+from tests.services.chromium import ARGUMENTS, PATIENCE_MILLISECONDS, find_headless_chromium
 from tests.services.event_loops import lend_the_loop, take_the_loop_back
 from tests.services.parts import CHROMIUM, POSTGRESQL, VALKEY, do_without
 from tests.services.postgres import Postgres, find_postgres
@@ -141,7 +141,10 @@ def base_url() -> None:
 
 @pytest.fixture(scope="session")
 def playwright(playwright: Playwright) -> Playwright:
-    """Playwright, so that asynchronous tests may follow in the same process."""
+    """Playwright, patient, and so that asynchronous tests may follow in the same process."""
+    from playwright.sync_api import expect  # noqa: PLC0415  most processes need no browser
+
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     lend_the_loop(playwright)
     take_the_loop_back()
     return playwright

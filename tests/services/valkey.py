@@ -50,7 +50,7 @@ class Valkey:
         """Start, or start again on the same port, and wait for the first answer.
 
         Raises:
-            RuntimeError: The server ended or did not answer within ten seconds.
+            RuntimeError: The server ended or did not answer within thirty seconds.
         """
         log = self._home / "log"
         with log.open("ab") as output:
@@ -69,7 +69,7 @@ class Valkey:
                 f"port {self.port}\nbind {LOOPBACK}\nrequirepass {self.password}\n"
                 'save ""\nappendonly no\ndaemonize no\n'.encode()
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 self.command("PING")

@@ -170,15 +170,30 @@ async def test_a_provider_that_never_answers_is_waited_for_no_longer_than_the_se
     async with client_of(house) as outside:
         bearing = await owner(house, outside)
         began = time.monotonic()
-        waiting = asyncio.create_task(begin(outside, bearing))
-        await asyncio.sleep(0.1)
-        # Nothing is held meanwhile: somebody else writes (D7).
-        assert (await outside.patch("/api/v1/auth/me", json={"full_name": "M"}, headers=bearing)).status_code == 200
-        assert not waiting.done()
-        assert slug(await waiting) == (503, "text-not-sent")
+        assert slug(await begin(outside, bearing)) == (503, "text-not-sent")
         assert time.monotonic() - began < 5
     assert (await failure(house))["reason"] == "no-answer"
     assert "text.sent" not in await journalled(house)
+
+
+async def test_nothing_is_held_while_a_provider_is_waited_for(open_house: OpenHouse, site: Site) -> None:
+    asked_for, heard_enough = asyncio.Event(), asyncio.Event()
+
+    async def silent(_: Heard, __: asyncio.StreamWriter) -> None:
+        asked_for.set()
+        await heard_enough.wait()  # and then hangs up without a word
+
+    site.instead = silent
+    house = await house_with(open_house, site, timeout=30)
+    async with client_of(house) as outside:
+        bearing = await owner(house, outside)
+        waiting = asyncio.create_task(begin(outside, bearing))
+        await asked_for.wait()
+        # Somebody else writes (D7).
+        assert (await outside.patch("/api/v1/auth/me", json={"full_name": "M"}, headers=bearing)).status_code == 200
+        assert not waiting.done()
+        heard_enough.set()
+        assert slug(await waiting) == (503, "text-not-sent")
 
 
 async def test_a_text_that_was_taken_though_the_answer_was_lost_is_good(open_house: OpenHouse, site: Site) -> None:

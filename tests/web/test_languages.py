@@ -70,10 +70,10 @@ def test_whatever_is_sent_gets_a_language_of_the_house_or_none(header: bytes) ->
     "piece", [b"a-" * 200, b"a-a" + b" " * 397, b"de;q=0." + b"0" * 393, b"a," * 200, b";q=" * 133]
 )
 def test_no_header_takes_long_to_read(piece: bytes) -> None:
-    began = time.process_time()
+    began = time.thread_time()  # other threads of the process may work meanwhile
     for _ in range(20):
         parsed(piece)
-    assert (time.process_time() - began) / 20 < 0.01
+    assert (time.thread_time() - began) / 20 < 0.01
 
 
 def test_a_language_is_found_however_it_is_written() -> None:
