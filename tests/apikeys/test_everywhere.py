@@ -29,7 +29,7 @@ from ostiary.wiring import Ostiary
 
 CALLER = Caller(request_id="test", address="203.0.113.7", agent="Mozilla/5.0")
 FORGET_SIGNALS = Query(delete(signals))
-AT_ONCE = 0.2  # T13, where a push has to travel
+AT_ONCE = 0.2  # T13, where a push has to travel; whoever measures it has the machine to itself
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ async def test_a_request_by_key_asks_the_database_nothing(two: Two, monkeypatch:
     asked: list[str] = []
     driver = two.there.database.driver
     if two.is_exact:
+        if two.there.signals._heart is not None:
+            two.there.signals._heart.cancel()  # it looks twice a second, whether or not anybody asks
         driver.reader.set_trace_callback(asked.append)  # type: ignore[attr-defined]
     else:
         this, acquire = asyncio.current_task(), driver.acquire  # type: ignore[attr-defined]
@@ -107,6 +109,7 @@ async def test_a_request_by_key_asks_the_database_nothing(two: Two, monkeypatch:
         assert len(asked) == 1, "the counter counts"
 
 
+@pytest.mark.quiet
 async def test_a_revoked_key_is_refused_there_and_no_other_with_it(two: Two) -> None:
     async with client_of(two.here) as client:
         other = await made(client, bearer(await login(client)))
@@ -118,6 +121,7 @@ async def test_a_revoked_key_is_refused_there_and_no_other_with_it(two: Two) -> 
     await two.trusted(other)
 
 
+@pytest.mark.quiet
 async def test_of_many_revocations_the_slowest_is_seen_within_a_fifth_of_a_second(two: Two) -> None:
     issued = [await two.here.api_keys.issue(CALLER, two.account_id, NewKey.of("x")) for _ in range(19)]
     for text in (one.text for one in issued):
@@ -126,6 +130,7 @@ async def test_of_many_revocations_the_slowest_is_seen_within_a_fifth_of_a_secon
         await two.refused(text)
 
 
+@pytest.mark.quiet
 async def test_a_rotation_without_overlap_ends_the_old_secret_there(two: Two) -> None:
     issued = await two.here.api_keys.rotate(CALLER, two.account_id, two.key_id, timedelta(0))
 
@@ -190,6 +195,7 @@ async def test_what_befalls_an_account_ends_its_keys_everywhere(two: Two, deed: 
     await two.refused()
 
 
+@pytest.mark.quiet
 async def test_what_is_opened_again_revives_no_key(two: Two) -> None:
     await _erase(two)
     await two.refused()
@@ -216,6 +222,7 @@ async def test_everybodys_keys_are_revoked_in_batches_and_those_made_later_are_n
     await two.trusted(later.text)
 
 
+@pytest.mark.quiet
 async def test_a_permission_that_is_taken_back_is_gone_from_the_key_there(two: Two) -> None:
     async def may() -> tuple[str, ...]:
         async with client_of(two.there) as client:

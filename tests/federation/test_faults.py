@@ -188,8 +188,8 @@ async def test_a_document_that_leads_astray_sends_nobody_anywhere(
 async def test_a_slow_provider_is_waited_for_no_longer_than_the_bound(
     house: Ostiary, visitor: Browser, provider: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream, "PATIENCE", timedelta(seconds=0.3))
     path = provider.authorize(await leave(visitor))
+    monkeypatch.setattr(upstream, "PATIENCE", timedelta(seconds=0.3))  # from here on: the way there has to be found
     provider.slow = 5.0
     began = time.monotonic()
 

@@ -214,7 +214,8 @@ class TestSealed:
             "SET access = refresh",
             "SET access = (SELECT o.access FROM upstream_tokens o "  # noqa: ISC004 - one statement
             "WHERE o.connection_id <> upstream_tokens.connection_id)",
-            "SET access = CAST(substr(access, 1, length(access) - 1) || x'00' AS BLOB)",
+            "SET access = CAST(substr(access, 1, length(access) - 1) || "  # noqa: ISC004 - as above
+            "CASE substr(access, -1) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB)",
         ],
     )
     async def test_a_value_in_another_place_opens_nothing(

@@ -9,11 +9,13 @@ from ostiary.risk.settings import Thresholds, Weights
 
 COUNTRIES = st.sampled_from(["DE", "AT", "FR", "JP", "ZZ"])
 AMOUNTS = st.floats(0, 1e6, allow_nan=False)
+PROVIDER = "AS64501"
+"""No digits alone: the fingerprint of a policy, which is hexadecimal, may hold any few of them."""
 
 FACTS = st.builds(
     Facts, version=st.just(1), at=st.integers(0, 2**45), signins=st.integers(0, 10_000), hour=st.integers(0, 23),
     known_device=st.booleans(), network=st.none() | st.sampled_from(["192.0.2.0/24", "2001:db8::/48"]),
-    network_seen=st.booleans(), provider=st.none() | st.just("64501"), country=st.none() | COUNTRIES,
+    network_seen=st.booleans(), provider=st.none() | st.just(PROVIDER), country=st.none() | COUNTRIES,
     countries=st.dictionaries(COUNTRIES, st.integers(1, 500), max_size=4), latitude=st.none() | st.floats(-90, 90),
     longitude=st.none() | st.floats(-180, 180), radius_km=AMOUNTS, distance_km=st.none() | AMOUNTS,
     hours_since=st.none() | AMOUNTS, speed_kmh=st.none() | AMOUNTS, hour_share=st.none() | st.floats(0, 1),
