@@ -64,7 +64,7 @@ async def test_whenever_it_is_killed_the_house_starts_and_everything_opens(datab
     data = tmp_path / "data"
     async with house_at(data, database_url) as house:
         await house.registration.open(KEEPER, Application("mira", "mira@example.org", PASSWORD, ""))
-    secret, outcomes = (data / "root.secret").read_text(), []
+    secret, outcomes = (data / "root.secret").read_text(), list[bool]()
     shortest, longest, delay = (
         0.0,
         float("inf"),
