@@ -34,8 +34,7 @@ def pair(storage: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.
     """Two server processes on one database, started at the same moment on an empty one."""
     data = tmp_path_factory.mktemp("pair") / "data"
     environment = {
-        # Short, as a test waits for its end; and long enough for a hundred racers on a machine that stands still.
-        "OSTIARY_SESSIONS__REFRESH_GRACE": "PT8S",
+        "OSTIARY_SESSIONS__REFRESH_GRACE": "PT4S",
         "OSTIARY_KEYS__PUBLISH_AHEAD": "PT1S",
         "OSTIARY_KEYS__JWKS_MAX_AGE": "PT0.5S",
     }

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from click.testing import CliRunner
 from tests.house import CHEAP_HASHING, PASSWORD
-from tests.races.wire import Line, Reply, becomes
+from tests.races.wire import Line, Reply
 from tests.services.server_process import ServerProcess
 
 from ostiary.cli import ostiary
@@ -53,8 +53,6 @@ NO_ALARM = re.compile(r'ostiary\.alerts: alert .*"kind":"account_disowned"')
 
 TOKEN = re.compile(r"token=([A-Za-z0-9_-]{43})")
 FILES = 4096
-HEARD_SECONDS = 1.0
-"""Until every process has heard of an ending, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +230,6 @@ async def login(line: Line, name: str, password: str = PASSWORD) -> SignedIn:
 async def refresh(line: Line, token: str) -> Reply:
     """Exchange a refresh token."""
     return await line.post("/refresh", {"refresh_token": token})
-
-
-async def refused(line: Line, person: SignedIn, within: float = HEARD_SECONDS) -> None:
-    """Wait until a process refuses a person's access token: of what ended elsewhere it hears a moment later (T13)."""
-    await becomes(401, lambda: line.get("/me", bearer=person.access), within=within)
 
 
 def _allow_many_files() -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from tests.races.peers import Peers, SignedIn, key_of, login, refresh, refused, register
+from tests.races.peers import Peers, SignedIn, key_of, login, refresh, register
 from tests.races.wire import Line, Reply, Switchboard, at_once, becomes, statuses
 
 WITHIN = 1.0
@@ -57,6 +57,11 @@ async def flowing(lines: list[Line], token: str) -> AsyncIterator[Flow]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def refused(line: Line, person: SignedIn) -> None:
+    """Wait until a process refuses a person's access token."""
+    await becomes(401, lambda: line.get("/me", bearer=person.access), within=WITHIN)
+
+
 COMMANDS: dict[str, Callable[[SignedIn], tuple[str, ...]]] = {
     "deactivated": lambda person: ("user", "deactivate", person.name),
     "revoked": lambda person: ("session", "revoke", person.session_id),
@@ -75,10 +80,10 @@ async def test_what_a_command_ends_is_refused_by_both_processes_within_a_second(
     mira = await register(lines[0], name())
 
     async with flowing(lines, mira.access) as flow:
-        await becomes(200, lambda: lines[1].get("/me", bearer=mira.access), within=20)
+        await becomes(200, lambda: lines[1].get("/me", bearer=mira.access), within=WITHIN)
         await peers.command(*COMMANDS[command](mira))
         done = time.monotonic()
-        await at_once(refused(line, mira, WITHIN) for line in lines)
+        await at_once(refused(line, mira) for line in lines)
         settled = time.monotonic()
         await asyncio.sleep(0.3)
         await flow.goes_on(settled)
@@ -162,10 +167,10 @@ async def test_a_killed_key_proves_nothing_within_a_second_and_refreshing_goes_o
     mira = await register(lines[0], name())
 
     async with flowing(lines, mira.access) as flow:
-        await becomes(200, lambda: lines[1].get("/me", bearer=mira.access), within=20)
+        await becomes(200, lambda: lines[1].get("/me", bearer=mira.access), within=WITHIN)
         await peers.command("key", "kill", "--yes", key_of(mira.access))
         done = time.monotonic()
-        await at_once(refused(line, mira, WITHIN) for line in lines)
+        await at_once(refused(line, mira) for line in lines)
         settled = time.monotonic()
         await asyncio.sleep(0.3)
         await flow.goes_on(settled)
