@@ -29,9 +29,11 @@ async def test_nothing_acknowledged_is_lost_when_a_process_is_killed_under_load(
     before = town.ledger.lives.copy()
     if processes == 2:
         await asyncio.sleep(1)  # the neighbour goes on as if nothing had happened
+        await town.gets_on(peers.ports[1:], before)
         assert town.ledger.lives[peers.ports[1]] > before[peers.ports[1]]
     await asyncio.to_thread(peers.replace, 0)
     await asyncio.sleep(1)
+    await town.gets_on(peers.ports[:1], before)
     await town.rest()
 
     ledger = town.ledger

@@ -97,10 +97,14 @@ async def _survives(
     seen = await at_once(line.get("/me", bearer=mira.access) for line in lines)
     assert statuses(seen) == {200: 2}  # who reads is not disturbed
     await asyncio.sleep(0.5)
+    async with asyncio.timeout(20):
+        while not town.ledger.refusals:  # noqa: ASYNC110 - the town has met it, too
+            await asyncio.sleep(0.02)
     await asyncio.to_thread(heal)
     await at_once(_takes_people_again(line, name) for line in lines)
     before = town.ledger.lives.copy()
     await asyncio.sleep(1)
+    await town.gets_on(peers.ports, before)
     await town.rest()
 
     ledger = town.ledger

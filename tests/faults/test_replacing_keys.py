@@ -18,7 +18,7 @@ from ostiary.registration import Application
 from ostiary.sessions import Grant
 from ostiary.wiring import Ostiary
 
-KILLS = 4
+KILLS, MOST_KILLS = 4, 12
 
 
 def house_at(data: Path, url: str) -> Ostiary:
@@ -48,7 +48,9 @@ def killed_while_replacing(data: Path, url: str, delay: float) -> None:
     try:
         until = time.monotonic() + 60
         while not waiting.exists():
-            assert process.poll() is None or waiting.exists(), "it ended before it began"
+            if process.poll() is not None and not waiting.exists():
+                assert process.returncode == 0, "it ended before it began"
+                return  # it has done all of it between two looks: too late to kill it
             assert time.monotonic() < until
             time.sleep(0.0005)
         time.sleep(delay)
@@ -62,14 +64,15 @@ async def test_whenever_it_is_killed_the_house_starts_and_everything_opens(datab
     data = tmp_path / "data"
     async with house_at(data, database_url) as house:
         await house.registration.open(KEEPER, Application("mira", "mira@example.org", PASSWORD, ""))
-    secret, outcomes = (data / "root.secret").read_text(), []
+    secret, outcomes = (data / "root.secret").read_text(), list[bool]()
     shortest, longest, delay = (
         0.0,
         float("inf"),
         0.0,
     )  # of the kills so far: the latest before the commit, the first after
 
-    for _ in range(KILLS):
+    # A slow machine takes a while to commit, or to look: on until some of them came before the commit, and some after.
+    while len(outcomes) < KILLS or (len(set(outcomes)) == 1 and len(outcomes) < MOST_KILLS):
         before = await raw(database_url, "SELECT id, sealed FROM keys ORDER BY id")
         await asyncio.to_thread(killed_while_replacing, data, database_url, delay)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -66,6 +66,17 @@ class Town:
         lines = list(lines)
         self._tasks = [asyncio.create_task(self._live_on(line)) for line in lines]
         self._tasks.append(asyncio.create_task(self._confirm([Line(line.port) for line in lines])))
+
+    async def gets_on(self, ports: Iterable[int], before: Mapping[int, int], seconds: float = 60.0) -> None:
+        """Wait until each of these servers has seen one more whole life than before: a slow machine takes seconds.
+
+        Raises:
+            TimeoutError: One of them had seen none.
+        """
+        ports = list(ports)
+        async with asyncio.timeout(seconds):
+            while not all(self.ledger.lives[port] > before[port] for port in ports):  # noqa: ASYNC110 - many add to them
+                await asyncio.sleep(0.02)
 
     async def rest(self) -> None:
         """Let everybody finish what they are at."""

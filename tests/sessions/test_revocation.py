@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import statistics
 import subprocess
 import time
 from collections.abc import Callable
@@ -25,8 +24,9 @@ from ostiary.accounts import queries
 from ostiary.core.caller import HOUSE, Caller
 from ostiary.core.clock import ManualClock
 from ostiary.core.db import DatabaseUnavailable
+from ostiary.core.db.postgres import PostgresPush
 from ostiary.core.signals import BOUND_SECONDS, HEARTBEAT_SECONDS, Signals, steady_seconds
-from ostiary.core.valkey import TIMEOUT_SECONDS
+from ostiary.core.valkey import CHANNEL, TIMEOUT_SECONDS
 from ostiary.registration import Application
 from ostiary.sessions import Grant, NotSignedIn, Revocations
 from ostiary.wiring import Ostiary
@@ -93,12 +93,22 @@ def settings(feed: str, request: pytest.FixtureRequest) -> dict[str, dict[str, s
     return {"storage": {"push": "valkey", "valkey": request.getfixturevalue("valkey_url")}}
 
 
+async def both_listen(server: Valkey) -> None:
+    """Wait until a message at Valkey reaches two processes."""
+    async with asyncio.timeout(20):
+        while await asyncio.to_thread(server.command, "PUBLISH", CHANNEL, "") != ":2":  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture
-async def two(open_house: OpenHouse, settings: dict[str, dict[str, str]]) -> Two:
+async def two(
+    open_house: OpenHouse, settings: dict[str, dict[str, str]], feed: str, request: pytest.FixtureRequest
+) -> Two:
     """Two open houses on one database, both of which know the account and trust its token."""
     here, there = await open_house(work=False, **settings), await open_house(work=False, **settings)
     mira = await here.registration.register(CALLER, Application("mira", "mira@example.org", PASSWORD))
-    await asyncio.sleep(0.1)  # Valkey's listeners are there
+    if feed.endswith("valkey"):
+        await both_listen(request.getfixturevalue("valkey"))
     assert (await there.guard.trusted(mira.access.token)).session_id == mira.session.id
     return Two(here, there, mira)
 
@@ -119,8 +129,9 @@ async def test_of_a_hundred_endings_99_are_seen_within_a_fifth_of_a_second(two: 
         await two.end(grant)
         took.append(await two.seconds_until_refused(grant.access.token, most=1.0))
 
-    quantiles = [round(seconds * 1000, 2) for seconds in statistics.quantiles(took, n=100)]
-    assert quantiles[98] <= AT_ONCE * 1000, f"p50 {quantiles[49]} ms, p99 {quantiles[98]} ms"
+    # Of the hundred themselves: a quantile that is reckoned for more of them is nearly the slowest one.
+    sorted_ms = [round(seconds * 1000, 2) for seconds in sorted(took)]
+    assert sorted_ms[98] <= AT_ONCE * 1000, f"p50 {sorted_ms[49]} ms, the slowest {sorted_ms[98:]} ms"
 
 
 async def test_one_ended_session_takes_no_other_with_it(two: Two) -> None:
@@ -136,15 +147,19 @@ async def test_an_authenticated_request_asks_the_database_nothing(
     two: Two, feed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    driver = two.there.database.driver
+    driver, this = two.there.database.driver, asyncio.current_task()
+
+    def note(what: str) -> None:
+        if asyncio.current_task() is this:  # and not the heartbeat
+            asked.append(what)
+
     if two.is_exact:
-        driver.reader.set_trace_callback(asked.append)  # type: ignore[attr-defined]
+        driver.reader.set_trace_callback(note)  # type: ignore[attr-defined]
     else:
-        this, acquire = asyncio.current_task(), driver.acquire  # type: ignore[attr-defined]
+        acquire = driver.acquire  # type: ignore[attr-defined]
 
         async def counted() -> object:
-            if asyncio.current_task() is this:  # and not the heartbeat
-                asked.append("a connection")
+            note("a connection")
             return await acquire()
 
         monkeypatch.setattr(driver, "acquire", counted)
@@ -216,14 +231,18 @@ async def test_a_cut_listener_delays_a_revocation_by_a_heartbeat_and_comes_back(
     two: Two, feed: str, request: pytest.FixtureRequest
 ) -> None:
     other = await two.sign_in_again()
-    if feed.endswith("valkey"):
-        server: Valkey = request.getfixturevalue("valkey")
+    server: Valkey | None = request.getfixturevalue("valkey") if feed.endswith("valkey") else None
+    if server:
         server.command("CLIENT", "KILL", "TYPE", "pubsub")
     else:
         _cut_listeners(request.getfixturevalue("postgres"))
     await two.end(two.mira)
     await two.seconds_until_refused(two.mira.access.token, most=WITHIN_A_HEARTBEAT)
     await asyncio.sleep(1.3)  # until they listen again
+    if server:
+        await both_listen(server)
+    else:
+        await _listens(two.there)
 
     await two.end(other)
 
@@ -386,6 +405,14 @@ def _cut_listeners(cluster: Postgres) -> None:
     cluster.run_sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%LISTEN%' AND pid <> pg_backend_pid()"
     )
+
+
+async def _listens(house: Ostiary) -> None:
+    """Wait until a process has a connection on which PostgreSQL tells it of news."""
+    push = cast("PostgresPush", house.signals._push)
+    async with asyncio.timeout(20):
+        while push._connection is None or push._connection.is_closed():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.02)
 
 
 def _stop_hearing(house: Ostiary) -> None:

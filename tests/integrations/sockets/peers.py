@@ -108,6 +108,16 @@ class Stubborn:
         self._writer.write(bytes([0x81, 0x80 | len(body)]) + mask + body)
         await self._writer.drain()
 
+    async def is_told_to_close(self, within: float = 5.0) -> None:
+        """Wait for the close frame, or for the end of the connection."""
+        with suppress(asyncio.IncompleteReadError):
+            async with asyncio.timeout(within):
+                while True:
+                    first, length = await self.reader.readexactly(2)
+                    await self.reader.readexactly(length)  # what is said to this client is short
+                    if first & 0x0F == 0x8:
+                        return
+
     def close(self) -> None:
         """Hang up."""
         self._writer.transport.abort()

@@ -153,9 +153,9 @@ async def has(socket: ClientConnection, permission: str) -> bool:
     return permission in (await who(socket))[1]
 
 
-async def becomes_true(look: Callable[[], Awaitable[bool]]) -> None:
+async def becomes_true(look: Callable[[], Awaitable[bool]], within: float = WITHIN) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(within):
         while not await look():  # noqa: ASYNC110 - it is another process that is waited for
             await asyncio.sleep(0.02)
 
@@ -216,9 +216,9 @@ class TestHowItEnds:
             person = await login(lines[0], mira.name)
             client = await Stubborn.at(port, person.access)
             await client.say(f"before {port}")
-            await becomes_true(lambda port=port: was_heard(port, f"before {port}"))  # type: ignore[misc]
+            await becomes_true(lambda port=port: was_heard(port, f"before {port}"), within=20)  # type: ignore[misc]
             await lines[0].post("/logout", bearer=person.access)
-            await asyncio.sleep(0.3)
+            await client.is_told_to_close()
             for _ in range(5):
                 with_luck = client.say(f"after {port}")
                 await asyncio.gather(with_luck, return_exceptions=True)
