@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import statistics
 import subprocess
 import time
 from collections.abc import Callable
@@ -121,6 +122,7 @@ async def test_a_session_that_ends_here_is_refused_there(two: Two) -> None:
     await two.seconds_until_refused(two.mira.access.token)
 
 
+@pytest.mark.quiet
 async def test_of_a_hundred_endings_99_are_seen_within_a_fifth_of_a_second(two: Two) -> None:
     took = []
     for _ in range(100):
@@ -129,9 +131,8 @@ async def test_of_a_hundred_endings_99_are_seen_within_a_fifth_of_a_second(two: 
         await two.end(grant)
         took.append(await two.seconds_until_refused(grant.access.token, most=1.0))
 
-    # Of the hundred themselves: a quantile that is reckoned for more of them is nearly the slowest one.
-    sorted_ms = [round(seconds * 1000, 2) for seconds in sorted(took)]
-    assert sorted_ms[98] <= AT_ONCE * 1000, f"p50 {sorted_ms[49]} ms, the slowest {sorted_ms[98:]} ms"
+    quantiles = [round(seconds * 1000, 2) for seconds in statistics.quantiles(took, n=100)]
+    assert quantiles[98] <= AT_ONCE * 1000, f"p50 {quantiles[49]} ms, p99 {quantiles[98]} ms"
 
 
 async def test_one_ended_session_takes_no_other_with_it(two: Two) -> None:
