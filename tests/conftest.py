@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.house import *  # noqa: F403
 from tests.services.fixtures import *  # noqa: F403
 
 LONGEST_NAME = 24
+
+# Hypothesis would take a machine that stands still, for 200 ms or while an example is thought of, for a fault.
+settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
