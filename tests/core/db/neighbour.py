@@ -43,7 +43,7 @@ class Watched:
 
 async def main(url: str, name: str, units: int) -> None:
     watched = Watched()
-    turnstile.fcntl = watched  # type: ignore[assignment]
+    turnstile.fcntl = watched  # type: ignore[assignment, attr-defined]
     database = await opened(url)
     assert isinstance(database.driver, SqliteDriver)
     assert database.driver._writer is not None
