@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +15,11 @@ from ostiary.client import SigningKey
 
 @dataclass
 class Issuer:
-    """What the issuer answers, and how often it was asked."""
+    """What the issuer answers, and how often it was asked.
+
+    Attributes:
+        hold: Called with the number of each request, before it is answered; may wait for what the test waits for.
+    """
 
     url: str
     body: bytes = b"{}"
@@ -23,6 +27,7 @@ class Issuer:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     asked: int = 0
+    hold: Callable[[int], object] = lambda _: None
 
     def publish(self, *keys: SigningKey) -> None:
         self.body = json.dumps({"keys": [key.verifying.to_jwk() for key in keys]}).encode()
@@ -54,6 +59,7 @@ def running() -> Iterator[Issuer]:
         def do_GET(self) -> None:
             issuer.asked += 1
             body = issuer.body  # as it was when it was asked for, however late the answer comes
+            issuer.hold(issuer.asked)
             time.sleep(issuer.delay)
             self.send_response(issuer.status)
             for name, value in issuer.headers.items():

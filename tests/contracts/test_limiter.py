@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from ostiary.core import valkey as valkey_module
 from ostiary.core.clock import ManualClock
 from ostiary.core.db import Database, driver_for
 from ostiary.core.limits import Count, DatabaseLimiter, Limit, Limiter, MemoryLimiter, Spend, seconds_until
@@ -44,8 +45,12 @@ def url(place: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def two(place: str, url: str, clock: ManualClock) -> AsyncIterator[tuple[Limiter, Limiter]]:
+async def two(
+    place: str, url: str, clock: ManualClock, patience: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Limiter, Limiter]]:
     """The limiters of two processes with the same counters; in memory there is only one process."""
+    for name in ("TIMEOUT_SECONDS", "PATIENCE_SECONDS"):  # a machine that stands still is no outage of Valkey
+        monkeypatch.setattr(valkey_module, name, 60.0)
     async with AsyncExitStack() as stack:
         if place == "memory":
             only = MemoryLimiter(clock)

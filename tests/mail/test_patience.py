@@ -31,7 +31,7 @@ class Away(Mailbox):
 
 
 @pytest.fixture
-async def house(tmp_path: Path, database_url: str, clock: ManualClock) -> AsyncIterator[Ostiary]:
+async def house(tmp_path: Path, database_url: str, clock: ManualClock, patience: None) -> AsyncIterator[Ostiary]:
     """A house whose letters go by that server."""
     opened = Ostiary.at(
         tmp_path / "data", clock=clock, post=Away(), hashing=CHEAP_HASHING, storage={"database": database_url},

@@ -44,7 +44,7 @@ class PostOffice:
 @pytest.fixture
 def office() -> Iterator[tuple[PostOffice, int]]:
     kept, port = PostOffice(), free_port()
-    controller = Controller(kept, hostname="127.0.0.1", port=port)
+    controller = Controller(kept, hostname="127.0.0.1", port=port, ready_timeout=30)
     controller.start()
     try:
         yield kept, port

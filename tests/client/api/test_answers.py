@@ -111,7 +111,8 @@ async def test_a_slow_answer_is_not_waited_for(form: Form, site: Site, how: str)
     client = Client(form, site.url, bounds=Bounds(timeout=0.4, deadline=0.3))
     with pytest.raises(NoAnswer):
         await client("auth.logout")  # a POST: it may have been done, and is not sent again
-    assert len(site.heard) == 1
+    assert client.wire.count("/auth/logout") == 1
+    assert len(site.heard) <= 1  # where the machine is slower than that patience, it may not even have arrived
     await client.close()
 
 

@@ -11,7 +11,7 @@ from ostiary.core.db import Database
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(database_url: str, patience: None) -> AsyncIterator[Database]:
     found = await opened(database_url)
     yield found
     await found.driver.close()

@@ -11,7 +11,7 @@ import time
 import pytest
 from tests.core.db.raw import raw
 from tests.core.db.shelf import ADD, SPEND, names, opened
-from tests.house import journalled
+from tests.house import journalled, lived
 from tests.services.postgres import Postgres
 
 from ostiary.core.db import Database, DatabaseUnavailable
@@ -95,11 +95,11 @@ async def test_of_two_units_that_wait_for_each_other_one_is_told_to_come_again(d
 async def test_an_exhausted_pool_refuses_rather_than_queue_for_ever(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ostiary.core.db.postgres.ACQUIRE_SECONDS", 0.2)
     database = await opened(database_url, largest_pool=1)
     async with database.unit() as unit:
         await unit.run(ADD, name="a", spent=1)
-        with pytest.raises(DatabaseUnavailable):
+        with monkeypatch.context() as hasty, pytest.raises(DatabaseUnavailable):
+            hasty.setattr("ostiary.core.db.postgres.ACQUIRE_SECONDS", 0.2)
             await names(database)
     assert await names(database) == ["a"]
     await database.driver.close()
@@ -107,19 +107,21 @@ async def test_an_exhausted_pool_refuses_rather_than_queue_for_ever(
 
 async def test_closing_waits_for_a_unit_under_way(database_url: str) -> None:
     database = await opened(database_url)
+    has_written = asyncio.Event()
 
     async def slow() -> None:
         async with database.unit() as unit:
             await unit.run(ADD, name="a", spent=1)
+            has_written.set()
             await asyncio.sleep(0.2)
 
     under_way = asyncio.create_task(slow())
-    await asyncio.sleep(0.05)
-    began = time.monotonic()
-    await database.driver.close()
-    await under_way
+    await has_written.wait()
+    with lived() as seconds:
+        await database.driver.close()
+        await under_way
+        assert seconds() < 3, "it gave up waiting instead"
 
-    assert time.monotonic() - began < 3, "it gave up waiting instead"
     again = await opened(database_url)
     assert await names(again) == ["a"]
     await again.driver.close()

@@ -174,16 +174,18 @@ async def test_a_fault_leaves_neither_deed_nor_note(house: Ostiary) -> None:
 
 async def test_who_asks_for_the_same_lock_waits_for_the_end_of_the_unit(database: Database) -> None:
     order: list[str] = []
+    is_in = asyncio.Event()
 
     async def hold(name: str, seconds: float) -> None:
         async with database.unit() as unit:
             await unit.lock("door")
             order.append(f"{name} in")
+            is_in.set()
             await asyncio.sleep(seconds)
             order.append(f"{name} out")
 
     first = asyncio.create_task(hold("first", 0.1))
-    await asyncio.sleep(0.03)
+    await is_in.wait()
     await hold("second", 0)
     await first
     assert order == ["first in", "first out", "second in", "second out"]
