@@ -17,7 +17,7 @@ from tests.house import API, ORIGIN, PASSWORD, OpenHouse
 from ostiary.server.app import build, routes
 from ostiary.web.gate import DISMISSED, Gate
 from ostiary.web.settings import WebSettings
-from ostiary.web.visit import Receive, Scope, Send
+from ostiary.web.visit import Message, Receive, Scope, Send
 from ostiary.wiring import Ostiary
 
 FIXED = {
@@ -172,18 +172,18 @@ async def test_a_fault_after_the_answer_began_begins_no_second_one(caplog: pytes
     assert SECRET not in caplog.text
 
 
-async def cancelled(words: str | None) -> list[dict[str, Any]]:
+async def cancelled(words: str | None) -> list[Message]:
     """Cancel a request that waits for ever; return what was sent to its caller."""
-    is_waiting, sent = asyncio.Event(), list[dict[str, Any]]()
+    is_waiting, sent = asyncio.Event(), list[Message]()
 
     async def waits(*_: object) -> None:
         is_waiting.set()
         await asyncio.Event().wait()
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: Message) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/x", "raw_path": b"/x", "query_string": b"", "headers": []}
