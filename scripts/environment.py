@@ -45,7 +45,8 @@ def prepare(level: str) -> None:
         lock = ROOT / "requirements" / f"{level}.txt"
         count = lock.read_text(encoding="utf-8").count("==")
         say(f"installing up to {count} libraries from requirements/{lock.name} (a minute, the first time)")
-        if not pip("install", "--require-hashes", "-r", str(lock), counted="Collecting "):
+        # Not compiled ahead: of seven thousand files some hundreds are ever loaded, and compiled then.
+        if not pip("install", "--no-compile", "--require-hashes", "-r", str(lock), counted="Collecting "):
             give_up("the libraries could not be installed: see above. Is this machine online?")
         if not pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)):
             give_up("the project itself could not be installed: see above.")
