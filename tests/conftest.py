@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import hypothesis
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
@@ -37,3 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("quiet") and "pytest.mark.quiet" not in item.path.read_text(encoding="utf-8"):
             raise pytest.UsageError(f"{item.path} has a quiet test and not the words `pytest.mark.quiet`")
+
+
+def pytest_collection_finish() -> None:
+    """Search no more for garbage among ten thousand tests and all that they have loaded: it stays."""
+    gc.collect()
+    gc.freeze()
