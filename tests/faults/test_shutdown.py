@@ -90,8 +90,9 @@ HALF_A_REQUEST = {
     "no byte": b"",
     "half a head": b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\n",
     "half a body": b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    b"Content-Length: 100\r\n\r\n{",
+    b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n",
 }
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 async def test_whoever_never_finishes_asking_holds_nobody_up(new_sqlite_peers: NewPeers) -> None:
@@ -99,9 +100,11 @@ async def test_whoever_never_finishes_asking_holds_nobody_up(new_sqlite_peers: N
     peers.start(1)
     writers = []
     for words in HALF_A_REQUEST.values():
-        _, writer = await asyncio.open_connection("127.0.0.1", peers.ports[0])
+        reader, writer = await asyncio.open_connection("127.0.0.1", peers.ports[0])
         writer.write(words)
         writers.append(writer)
+    assert await asyncio.wait_for(reader.readexactly(len(GO_ON)), 20) == GO_ON  # the application asks for the body
+    writer.write(b"{")
     await asyncio.sleep(0.2)
 
     started = time.monotonic()
@@ -110,5 +113,9 @@ async def test_whoever_never_finishes_asking_holds_nobody_up(new_sqlite_peers: N
     assert code == 0
     assert time.monotonic() - started < LONGEST_END
     assert peers.alarms() == []
+    said = await asyncio.wait_for(reader.read(), 20)  # of the last one, which is known to be under way
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in said
+    assert b"/problems/unavailable" in said
     for writer in writers:
         writer.close()
