@@ -45,9 +45,7 @@ def prepare(level: str) -> None:
         lock = ROOT / "requirements" / f"{level}.txt"
         count = lock.read_text(encoding="utf-8").count("==")
         say(f"installing up to {count} libraries from requirements/{lock.name} (a minute, the first time)")
-        # Most of their files are never loaded; what is gets compiled then, unless Python may not keep that.
-        ahead = [] if sys.dont_write_bytecode else ["--no-compile"]
-        if not pip("install", *ahead, "--require-hashes", "-r", str(lock), counted="Collecting "):
+        if not pip("install", "--require-hashes", "-r", str(lock), counted="Collecting "):
             give_up("the libraries could not be installed: see above. Is this machine online?")
         if not pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)):
             give_up("the project itself could not be installed: see above.")
